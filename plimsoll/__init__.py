@@ -1,0 +1,1 @@
+"""Plimsoll: on-chain derivatives margin, its deployment, model, simulation and reports."""
