@@ -50,6 +50,8 @@ ESCROW_LOCKED: constant(uint256) = 1106942974  # EscrowLocked()
 FRESH_PROFIT: constant(uint256) = 3547856133  # FreshProfit()
 BORROW_CAP: constant(uint256) = 2795358276  # BorrowCap()
 SUPPLY_CAP: constant(uint256) = 1574452290  # SupplyCap()
+ASSET_PAUSED: constant(uint256) = 2185064960  # AssetPaused()
+INSUFFICIENT_COLLATERAL: constant(uint256) = 975427621  # InsufficientCollateral()
 OUTFLOW_LIMIT: constant(uint256) = 482408548  # OutflowLimit()
 
 # markets

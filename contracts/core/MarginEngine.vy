@@ -1,0 +1,344 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title MarginEngine
+@license AGPL-3.0-only
+@notice Accounts, cash, perpetual positions, the one health check. Venues bring fills, the auction sells and
+        deleverages, the insurance fund moves its bucket; everybody else acts on their own accounts.
+        Trusts: the vault (immutable) for custody, the risk model and its oracle for prices and margin.
+        Units: lot 1e-6 underlying, tick 1e-9 USD, quote unit (qu) 1e-15 USD, token unit 1e9 qu.
+        One contract in three bytecodes, because one is too small: what is not here is forwarded by delegate call
+        to MarginEngineLiquidation and from there to MarginEngineAdmin, on one storage layout (a test compares).
+@custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
+"""
+from contracts.core import accounts
+from contracts.core import cash
+from contracts.core import engine_state
+from contracts.core import health
+from contracts.core import ledger
+from contracts.interfaces import ICollateralVault
+from contracts.interfaces import IMarginEngine
+from contracts.interfaces import IRiskModel
+from contracts.modules import errors
+from contracts.modules import quote_word
+from contracts.modules import rounding
+from snekmate.auth import ownable
+from snekmate.auth import ownable_2step
+
+# One storage layout for all three bytecodes of the engine: this order is the layout.
+initializes: ownable
+initializes: ownable_2step[ownable := ownable]
+initializes: accounts
+initializes: cash
+initializes: ledger
+initializes: health[accounts := accounts, cash := cash, ledger := ledger]
+initializes: engine_state
+
+
+NEXT: immutable(address)  # MarginEngineLiquidation
+
+
+@deploy
+def __init__(vault: address, liquidation: address, owner: address, guardian: address):
+    """
+    @notice Starts with both indices at one and no market.
+    @param vault The collateral vault; fixed for good.
+    @param liquidation The second bytecode, deployed for the same vault; fixed for good.
+    @param owner Two-step owner; the timelock after deployment.
+    @param guardian May only make things stricter.
+    """
+    errors._require(liquidation != empty(address) and owner != empty(address), errors.NULL_ADDRESS)
+    ownable.__init__()
+    ownable_2step.__init__()
+    ownable._transfer_ownership(owner)
+    cash.__init__()
+    health.__init__(vault)
+    engine_state.guardian = guardian
+    NEXT = liquidation
+
+
+# ---------------------------------------------------------------- cash
+
+
+@external
+def deposit(account: uint256, amount: uint256):
+    """
+    @notice Adds quote tokens to an account's cash. Anyone may, to any account, frozen ones included (a deposit
+            cures); repays debt first by nature. The payer approves the vault.
+    @param account Account id.
+    @param amount Token units.
+    """
+    errors._require(amount != 0, errors.ZERO_AMOUNT)
+    extcall ICollateralVault(health.VAULT).pull_quote(msg.sender, amount)
+    w: uint256 = cash._accrue()
+    cash._move_vault(convert(amount, int256))
+    accounts.head[account] = cash._credit(
+        accounts.head[account], w, convert(amount * cash.TOK, int256)
+    )
+    cash._reprice()
+    log IMarginEngine.Deposited(account=account, payer=msg.sender, amount=amount)
+
+
+@external
+def withdraw(account: uint256, amount: uint256, receiver: address):
+    """
+    @notice Takes quote tokens out of an account; beyond its cash it borrows against its other collateral.
+            Fresh and open profit cannot leave. While pending deficits exceed the fund the account gets an advance
+            less its share of the excess, and its shares stay in escrow until that resolves.
+    @param account Account id; only its owner may call.
+    @param amount Token units.
+    @param receiver Where the tokens go.
+    """
+    errors._require(msg.sender == accounts._owner(account), errors.NOT_OWNER)
+    errors._require(amount != 0, errors.ZERO_AMOUNT)
+    errors._require(receiver != empty(address), errors.NULL_ADDRESS)
+    w: uint256 = cash._accrue()
+    h: int256 = accounts.head[account]
+    errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
+    errors._require(cash.escrow[account] == 0, errors.ESCROW_LOCKED)
+    paid: uint256 = amount
+    excess: uint256 = cash._excess()
+    if excess == 0:
+        borrowing: bool = accounts._shares(h) <= 0
+        h = cash._credit(h, w, -convert(amount * cash.TOK, int256))
+        if borrowing or accounts._shares(h) < 0:
+            cash._require_cap(w)
+    else:
+        h, paid = cash._escrow(account, h, w, amount, excess)
+    errors._require(paid <= cash.buckets & (2**64 - 1), errors.VAULT_SHORT)
+    cash._move_vault(-convert(paid, int256))
+    accounts.head[account] = h
+    cash._reprice()
+    health._require_initial(account, h, w, True)
+    log IMarginEngine.Withdrawn(account=account, receiver=receiver, amount=paid)
+    extcall ICollateralVault(health.VAULT).push_quote(receiver, paid, True)
+
+
+@external
+def transfer(sender: uint256, receiver: uint256, amount: uint256):
+    """
+    @notice Moves cash between two accounts of one owner, under the rule of a withdrawal.
+    @param sender Account id; the caller owns it or is an operator with the move scope.
+    @param receiver Account id of the same owner.
+    @param amount Quote units.
+    """
+    errors._require(accounts._may(sender, msg.sender, accounts.SCOPE_MOVE), errors.NOT_OWNER)
+    errors._require(accounts._owner(sender) == accounts._owner(receiver), errors.NOT_OWNER)
+    errors._require(amount != 0, errors.ZERO_AMOUNT)
+    errors._require(sender != receiver, errors.SELF_TRADE)
+    w: uint256 = cash._accrue()
+    h: int256 = accounts.head[sender]
+    errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
+    h = cash._credit(h, w, -convert(amount, int256))
+    if accounts._shares(h) < 0:
+        cash._require_cap(w)
+    accounts.head[sender] = h
+    accounts.head[receiver] = cash._credit(accounts.head[receiver], w, convert(amount, int256))
+    cash._reprice()
+    health._require_initial(sender, h, w, True)
+    log IMarginEngine.CashMoved(sender=sender, receiver=receiver, amount=amount)
+
+
+# ---------------------------------------------------------------- venues
+
+
+@external
+def settle(fills: DynArray[IMarginEngine.Fill, 32]):
+    """
+    @notice Applies fills at agreed prices; each leaves both its accounts healthy by the one rule. All or none.
+    @param fills Up to 32 fills (units in IMarginEngine). Only a registered venue may call; it vouches for the
+           owners' consent, the engine for everything else.
+    """
+    errors._require(engine_state.venues[msg.sender] != 0, errors.NOT_VENUE)
+    w: uint256 = cash._accrue()
+    last: uint256 = health.NO_MARKET
+    q: uint256 = 0
+    for f: IMarginEngine.Fill in fills:
+        if f.market != last:
+            last = f.market
+            errors._require(last < health.NO_MARKET, errors.UNKNOWN_MARKET)
+            q = extcall IRiskModel(health._risk()).quote(last, ledger._root(ledger.hot[last]))
+        self._fill(f, q, w)
+    cash._reprice()
+
+
+struct Side:
+    had: bool  # the account held lots here
+    was: int256  # lots before, touched
+    g0: int256  # g before, touched
+    spill: int256  # cash from a position that lost its last lot
+    lots: int256  # lots after
+    earned: int256  # cash from lots that closed
+    dg: int256  # change of G
+    closed: int256  # lots that closed
+    reduced: bool  # lots fell and kept their sign
+
+
+@internal
+def _fill(f: IMarginEngine.Fill, q: uint256, w: uint256):
+    """
+    @notice One fill: book it on both sides, then check both sides.
+    @param f The fill.
+    @param q The market's quote word.
+    @param w Indices word, brought to now.
+    """
+    c: int256 = engine_state.config[f.market]
+    errors._require(c >> 176 != 0, errors.UNKNOWN_MARKET)
+    errors._require(f.buyer != f.seller, errors.SELF_TRADE)
+    errors._require(f.lots != 0, errors.ZERO_AMOUNT)
+    errors._require(f.lots < 2**55 and f.price < 2**55, errors.OUT_OF_RANGE)
+    mark: int256 = convert(quote_word._mark(q), int256)
+    basis: int256 = mark - quote_word._funding(q)
+    lots: int256 = convert(f.lots, int256)
+    price: int256 = convert(f.price, int256)
+    errors._require(abs(price - mark) * 10000 <= ((c >> 152) & 65535) * mark, errors.PRICE_BAND)
+    taker: int256 = (lots * price * ((c >> 136) & 65535) + 999999) // 10**6
+    maker: int256 = lots * price * ((c << 120) >> 240)
+    if maker > 0:
+        maker += 999999
+    maker = maker // 10**6  # a rebate truncates towards zero: less is paid out
+    buyer_fee: int256 = maker
+    seller_fee: int256 = taker
+    if f.flags & 1 != 0:
+        buyer_fee = taker
+        seller_fee = maker
+    hot: int256 = ledger.hot[f.market]
+    oi: int256 = ledger._oi(hot)
+    hb: int256 = accounts.head[f.buyer]
+    hs: int256 = accounts.head[f.seller]
+    errors._require((hb | hs) & accounts.FROZEN_BIT == 0, errors.FROZEN)
+    # Buyer: +lots carry g = lots * (F_long - price) - fee, F = C + X; mark - basis = C.
+    b: Side = self._book_side(
+        f.buyer, f.market, lots, lots * (mark - basis + ledger._x_long(hot) - price) - buyer_fee, hot, basis
+    )
+    s: Side = self._book_side(
+        f.seller, f.market, -lots, lots * (price - mark + basis - ledger._x_short(hot)) - seller_fee, hot, basis
+    )
+    ledger._book(f.market, b.dg + s.dg, buyer_fee + seller_fee)
+    after: int256 = oi + lots - b.closed - s.closed
+    if after != oi:
+        ledger.hot[f.market] = ledger._with_oi(hot, after)
+    level: int256 = max((c >> 168) & 255, convert((health.core >> 160) & 255, int256))
+    if after > oi:
+        errors._require(level == engine_state.OPEN, errors.MARKET_PAUSED)
+        errors._require(
+            after <= c & (2**56 - 1) and after * mark <= ((c >> 56) & (2**40 - 1)) * engine_state.USD, errors.OPEN_INTEREST_CAP
+        )
+    if level != engine_state.OPEN:
+        errors._require(level <= engine_state.REDUCE_ONLY, errors.MARKET_CLOSED)
+        if level == engine_state.REDUCE_ONLY:
+            errors._require(b.reduced and s.reduced, errors.MARKET_REDUCE_ONLY)
+    errors._require((b.reduced or f.flags & 2 == 0) and (s.reduced or f.flags & 4 == 0), errors.ORDER_REDUCE_ONLY)
+    least: int256 = ((c >> 96) & (2**24 - 1)) * engine_state.USD
+    errors._require(
+        (b.lots == 0 or abs(b.lots) * mark >= least) and (s.lots == 0 or abs(s.lots) * mark >= least),
+        errors.DUST_POSITION,
+    )
+    self._finish_side(f.buyer, f.market, hb, b, w)
+    self._finish_side(f.seller, f.market, hs, s, w)
+    log IMarginEngine.Filled(
+        market=f.market,
+        buyer=f.buyer,
+        seller=f.seller,
+        lots=f.lots,
+        price=f.price,
+        buyer_fee=buyer_fee,
+        seller_fee=seller_fee,
+    )
+
+
+@internal
+def _book_side(account: uint256, market: uint256, add: int256, g_in: int256, hot: int256, basis: int256) -> Side:
+    """
+    @notice Books one side of a fill into its position.
+    """
+    s: Side = empty(Side)
+    s.had = ledger.positions[account][market] != 0
+    s.was, s.g0, s.spill = ledger._load(account, market, hot, basis)
+    g: int256 = 0
+    s.lots, g, s.earned, s.dg, s.closed = ledger._join(s.was, s.g0, add, g_in, hot)
+    s.dg -= s.spill
+    s.reduced = s.closed == abs(add)
+    ledger._store(account, market, s.lots, g, hot)
+    return s
+
+
+@internal
+def _finish_side(account: uint256, market: uint256, old: int256, s: Side, w: uint256):
+    """
+    @notice Books what a side earned in cash, keeps the bitmap, and checks its health.
+    """
+    before: int256 = cash._value(old, w) + s.spill
+    h: int256 = accounts._set_held(account, old, market, s.had, s.lots != 0)
+    if s.lots != 0 and not s.had:
+        count: uint256 = accounts._perps(h)
+        errors._require(count <= accounts.MAX_PERPS, errors.TOO_MANY_POSITIONS)
+        errors._require(count == 1 or accounts._mode(h) != accounts.ISOLATED, errors.WRONG_MODE)
+    earned: int256 = s.earned + s.spill
+    if earned != 0 or s.closed != 0:
+        h = cash._credit(accounts._with_fresh(h, earned, health._period()), w, earned)
+    if h != old:
+        accounts.head[account] = h
+    health._require_health(account, h, w, market, s.was, s.g0, before, old)
+
+
+@external
+def use_operator(account: uint256, signer: address, market: uint256, lots: int256, price: uint256):
+    """
+    @notice Charges an operator's loss budget for a fill it signed: loss against the mark plus the taker fee.
+    @param account Account id.
+    @param signer The signer; an owner passes free.
+    @param market Market id.
+    @param lots Signed lots.
+    @param price Ticks.
+    """
+    errors._require(engine_state.venues[msg.sender] != 0, errors.NOT_VENUE)
+    errors._require(accounts._may(account, signer, accounts.SCOPE_TRADE), errors.NOT_OWNER)
+    owner: address = accounts._owner(account)
+    if signer == owner:
+        return
+    errors._require(market < health.NO_MARKET and abs(lots) < 2**55 and price < 2**55, errors.OUT_OF_RANGE)
+    mark: uint256 = quote_word._mark(staticcall IRiskModel(health._risk()).peek(market))
+    p: int256 = convert(price, int256)
+    loss: int256 = max(lots * (p - convert(mark, int256)), 0)
+    loss += (abs(lots) * p * ((engine_state.config[market] >> 136) & 65535) + 999999) // 10**6
+    word: uint256 = accounts.operators[owner][signer]
+    budget: uint256 = (word >> 48) & (2**96 - 1)
+    errors._require(convert(loss, uint256) <= budget, errors.LOSS_BUDGET)
+    accounts.operators[owner][signer] = (word & (2**48 - 1)) | ((budget - convert(loss, uint256)) << 48)
+
+
+# ---------------------------------------------------------------- vault
+
+
+@external
+def collateral_changed(account: uint256, caller: address, count: uint256, lowered: bool):
+    """
+    @notice The vault tells of a change of an account's collateral.
+    @param account Account id.
+    @param caller Who asked the vault.
+    @param count Assets held now.
+    @param lowered True on a withdrawal: the caller must own the account, which must be healthy afterwards.
+    """
+    errors._require(msg.sender == health.VAULT, errors.NOT_VAULT)
+    h: int256 = accounts.head[account]
+    old: int256 = h
+    h = accounts._with_collateral(h, count)
+    if h != old:
+        accounts.head[account] = h
+    if lowered:
+        errors._require(caller == accounts._owner(account), errors.NOT_OWNER)
+        errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
+        w: uint256 = cash._accrue()
+        health._require_initial(account, h, w, True)
+
+
+@external
+@reentrant
+@raw_return
+def __default__() -> Bytes[1024]:
+    """
+    @notice Every other function lives in the next bytecode and runs there on this contract's storage. The lock is
+            taken by the function itself, in the transient slot all three share; this door only forwards.
+    """
+    return raw_call(NEXT, msg.data, max_outsize=1024, is_delegate_call=True)

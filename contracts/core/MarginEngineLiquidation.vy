@@ -1,0 +1,145 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title MarginEngineLiquidation
+@license AGPL-3.0-only
+@notice Second bytecode of the margin engine: what the liquidation auction calls. Runs by delegate call on
+        MarginEngine's storage; called directly it sees only its own empty one, where nobody is the auction.
+@custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
+"""
+from contracts.core import accounts
+from contracts.core import cash
+from contracts.core import engine_state
+from contracts.core import health
+from contracts.core import ledger
+from contracts.core import waterfall
+from contracts.interfaces import ICollateralVault
+from contracts.interfaces import IMarginEngine
+from contracts.interfaces import IRiskModel
+from contracts.modules import errors
+from contracts.modules import quote_word
+from contracts.modules import rounding
+from snekmate.auth import ownable
+from snekmate.auth import ownable_2step
+
+# One storage layout for all three bytecodes of the engine: this order is the layout.
+initializes: ownable
+initializes: ownable_2step[ownable := ownable]
+initializes: accounts
+initializes: cash
+initializes: ledger
+initializes: health[accounts := accounts, cash := cash, ledger := ledger]
+initializes: engine_state
+initializes: waterfall[accounts := accounts, cash := cash, health := health, ledger := ledger]
+
+NEXT: immutable(address)  # MarginEngineAdmin
+
+
+@deploy
+def __init__(vault: address, admin: address):
+    """
+    @notice Fixes what the code needs; the storage here is never used.
+    @param vault The collateral vault, the same as MarginEngine's.
+    @param admin The third bytecode.
+    """
+    errors._require(admin != empty(address), errors.NULL_ADDRESS)
+    ownable.__init__()
+    ownable_2step.__init__()
+    cash.__init__()
+    health.__init__(vault)
+    NEXT = admin
+
+
+# ---------------------------------------------------------------- liquidation
+
+
+@external
+def freeze(account: uint256) -> IMarginEngine.Standing:
+    """
+    @notice Freezes an account for its auction. Only the auction may call.
+    @param account Account id.
+    @return Its standing, interest accrued.
+    """
+    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    w: uint256 = cash._accrue()
+    h: int256 = accounts.head[account]
+    errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
+    accounts.head[account] = h | accounts.FROZEN_BIT
+    log IMarginEngine.FrozenSet(account=account, frozen=True)
+    return waterfall._standing(account, h, w)
+
+
+@external
+def thaw(account: uint256):
+    """
+    @notice Ends an account's freeze and clears its noted deficit. Only the auction may call.
+    @param account Account id.
+    """
+    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    h: int256 = accounts.head[account]
+    errors._require(h & accounts.FROZEN_BIT != 0, errors.NOT_FROZEN)
+    accounts.head[account] = h ^ accounts.FROZEN_BIT
+    cash._note(account, 0)
+    log IMarginEngine.FrozenSet(account=account, frozen=False)
+
+
+@external
+def sell_slice(account: uint256, bidder: uint256, terms: IMarginEngine.SliceTerms) -> IMarginEngine.SliceResult:
+    """
+    @notice Sells a pro-rata slice of a frozen account. Only the auction may call; the bidder must meet its
+            initial requirement afterwards.
+    @param account Account id, frozen.
+    @param bidder Account id.
+    @param terms Units in IMarginEngine.
+    """
+    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    return waterfall._slice(account, bidder, terms)
+
+
+@external
+def deleverage(account: uint256, buyer: uint256, terms: IMarginEngine.DeleverageTerms) -> IMarginEngine.DeleverageResult:
+    """
+    @notice Closes a frozen account against the opposite sides and recognises its loss. Only the auction may call.
+    @param account Account id, frozen.
+    @param buyer Account id that buys its collateral, 0 for none.
+    @param terms Units in IMarginEngine.
+    """
+    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    return waterfall._deleverage(account, buyer, terms)
+
+
+@external
+def pay_keeper(account: uint256, amount: uint256):
+    """
+    @notice Pays a keeper's account out of the keeper budget. Only the auction may call.
+    @param account Account id.
+    @param amount Quote units.
+    """
+    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    budget: uint256 = cash._keeper()
+    errors._require(amount <= budget, errors.FUND_EMPTY)
+    cash._set_keeper(budget - amount)
+    w: uint256 = cash._accrue()
+    accounts.head[account] = cash._credit(accounts.head[account], w, convert(amount, int256))
+
+
+@external
+def note_deficit(account: uint256, deficit: uint256):
+    """
+    @notice Keeps an auctioned account's negative equity as last observed. Only the auction may call.
+    @param account Account id.
+    @param deficit Quote units.
+    """
+    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    cash._note(account, deficit)
+
+
+@external
+@reentrant
+@raw_return
+def __default__() -> Bytes[1024]:
+    """
+    @notice Every other function lives in the next bytecode and runs there on this contract's storage. The lock is
+            taken by the function itself, in the transient slot all three share; this door only forwards.
+    """
+    return raw_call(NEXT, msg.data, max_outsize=1024, is_delegate_call=True)

@@ -1,0 +1,457 @@
+# pragma version 0.4.3
+"""
+@title cash
+@license AGPL-3.0-only
+@notice Settled quote-token balances as shares under two indices, interest between them, the named
+        buckets that share the vault with them, and the socialised loss. Every remainder of a
+        division has an owner: it goes to `dust`, whose whole units go to the insurance fund.
+
+        Identity after every call, in quote units scaled by RAY:
+          V RAY = A Is - B Ib + RAY (sum of U + fund + keeper + fees - advances - hole) + dust
+"""
+from contracts.core import accounts
+from contracts.interfaces import IMarginEngine
+from contracts.modules import errors
+from contracts.modules import rounding
+
+
+RAY: constant(uint256) = 2**72  # index scale
+TOK: constant(uint256) = 10**9  # quote units per quote token unit
+ERA_FLOOR: constant(uint256) = 2**60  # below this supply index a new era starts at RAY
+RATE_SCALE: constant(uint256) = 10**13  # unit of the borrow rate: 1e-13 per second
+MAX_RATE: constant(uint256) = 2**24 - 1  # 1.7e-6 per second, 52 times a year
+MAX_SUPPLY: constant(uint256) = 10**15  # quote token units the vault may hold: 1e9 USD
+
+# supply index uint96 | borrow index uint96 << 96 | time uint32 << 192 | rate uint24 << 224 | era uint8 << 248
+indices: public(uint256)
+# supply shares A uint96 | debt shares B uint80 << 96 | dust uint80 << 176 (quote units scaled by RAY)
+totals: public(uint256)
+# vault tokens V uint64 (token units) | insurance fund uint96 << 64 | keeper budget uint96 << 160 (quote units)
+buckets: public(uint256)
+# pending deficit uint96 | advances uint96 << 96 (quote units) | socialisations uint64 << 192
+deficits: public(uint256)
+# loss that found no payer, quote units (reported, never forgotten)
+hole: public(uint256)
+# per account: negative equity last observed in its auction, quote units
+deficit_of: public(HashMap[uint256, uint256])
+# per account: supply shares uint104 | advance uint96 << 104 (quote units) | era uint8 << 200
+escrow: public(HashMap[uint256, uint256])
+# era -> supply index at its end
+era_end: public(HashMap[uint256, uint256])
+# base uint24 | slope below the kink uint24 << 24 | slope above uint24 << 48 (1e-13 per second at 100 %)
+# | kink uint16 << 72 (1e-4) | fund share uint16 << 88 (1e-4) | borrow cap uint64 << 104 (token units)
+rates: public(uint256)
+
+M32: constant(uint256) = 2**32 - 1
+M64: constant(uint256) = 2**64 - 1
+M80: constant(uint256) = 2**80 - 1
+M96: constant(uint256) = 2**96 - 1
+
+
+@deploy
+def __init__():
+    """
+    @notice Both indices start at RAY.
+    """
+    self.indices = RAY | (RAY << 96) | (block.timestamp << 192)
+
+
+@internal
+@view
+def _grown() -> (uint256, uint256, uint256):
+    """
+    @notice The indices brought to now.
+    @return The indices word with both indices and the time updated; debt interest accrued in this step
+            (quote units scaled by RAY); how much of it the supply index did not take (same scale).
+    """
+    w: uint256 = self.indices
+    rate: uint256 = (w >> 224) & (2**24 - 1)
+    elapsed: uint256 = block.timestamp - ((w >> 192) & M32)
+    if rate == 0 or elapsed == 0:
+        return w, 0, 0
+    t: uint256 = self.totals
+    supply: uint256 = w & M96
+    borrow: uint256 = (w >> 96) & M96
+    step: uint256 = borrow * rate * elapsed // RATE_SCALE
+    if borrow + step > M96:  # the index stops at its width: 2^24-fold growth
+        step = M96 - borrow
+    interest: uint256 = ((t >> 96) & M80) * step
+    kept: uint256 = interest
+    a: uint256 = t & M96
+    if a != 0:
+        share: uint256 = (self.rates >> 88) & 65535
+        gain: uint256 = min(interest * (10**4 - share) // 10**4 // a, M96 - supply)
+        supply += gain
+        kept = interest - a * gain
+    head: uint256 = supply | ((borrow + step) << 96) | ((block.timestamp & M32) << 192) | ((w >> 224) << 224)
+    return head, interest, kept
+
+
+@internal
+def _accrue() -> uint256:
+    """
+    @notice Accrues interest up to now and stores it.
+    @return The indices word.
+    """
+    w: uint256 = 0
+    interest: uint256 = 0
+    kept: uint256 = 0
+    w, interest, kept = self._grown()
+    if interest != 0:
+        self.indices = w
+        self._dust(kept)
+        log IMarginEngine.InterestAccrued(supply_index=w & M96, borrow_index=(w >> 96) & M96, rate=(w >> 224) & (2**24 - 1))
+    return w
+
+
+@internal
+def _dust(scaled: uint256):
+    """
+    @notice Gives a remainder to dust; whole units go to the fund.
+    @param scaled Quote units scaled by RAY.
+    """
+    t: uint256 = self.totals
+    d: uint256 = (t >> 176) + scaled
+    if d >= 2**79:  # keep the field half empty; the fund takes all whole units at once
+        self._to_fund(d // RAY)
+        d %= RAY
+    self.totals = (t & (2**176 - 1)) | (d << 176)
+
+
+@internal
+def _to_fund(amount: uint256):
+    """
+    @notice Books income of the insurance fund.
+    @param amount Quote units; the source is booked by the caller.
+    """
+    self._set_fund(self._fund() + amount)
+
+
+@internal
+@view
+def _fund() -> uint256:
+    """
+    @notice The insurance fund's bucket, quote units.
+    """
+    return (self.buckets >> 64) & M96
+
+
+@internal
+def _set_fund(amount: uint256):
+    """
+    @notice Stores the fund's bucket.
+    """
+    errors._require(amount <= M96, errors.OUT_OF_RANGE)
+    b: uint256 = self.buckets
+    self.buckets = (b & (M64 | (M96 << 160))) | (amount << 64)
+
+
+@internal
+@view
+def _keeper() -> uint256:
+    """
+    @notice The keeper budget, quote units.
+    """
+    return self.buckets >> 160
+
+
+@internal
+def _set_keeper(amount: uint256):
+    """
+    @notice Stores the keeper budget.
+    """
+    errors._require(amount <= M96, errors.OUT_OF_RANGE)
+    self.buckets = (self.buckets & (2**160 - 1)) | (amount << 160)
+
+
+@internal
+@view
+def _supply_shares(head: int256, w: uint256) -> uint256:
+    """
+    @notice Supply shares of a head in the current era, converted across ended eras.
+    @param head A head with shares > 0.
+    @param w The indices word.
+    """
+    shares: uint256 = convert(accounts._shares(head), uint256)
+    era: uint256 = convert((head >> 216) & 255, uint256)
+    return self._across(shares, era, w >> 248)
+
+
+@internal
+@view
+def _across(shares: uint256, era: uint256, to: uint256) -> uint256:
+    """
+    @notice Shares carried from the end of `era` to the era `to`, rounded down.
+    """
+    s: uint256 = shares
+    for e: uint256 in range(era, to, bound=255):
+        s = s * self.era_end[e] // RAY
+    return s
+
+
+@internal
+@view
+def _value(head: int256, w: uint256) -> int256:
+    """
+    @notice Cash of an account.
+    @param head Its head.
+    @param w The indices word, brought to now.
+    @return Quote units; supply rounded down, debt rounded up.
+    """
+    s: int256 = accounts._shares(head)
+    if s > 0:
+        return convert(self._supply_shares(head, w) * (w & M96) // RAY, int256)
+    if s == 0:
+        return 0
+    return -convert(rounding._div_up(convert(-s, uint256) * ((w >> 96) & M96), RAY), int256)
+
+
+@internal
+def _credit(head: int256, w: uint256, amount: int256) -> int256:
+    """
+    @notice Adds a signed amount to an account's cash; the source of it is booked by the caller.
+    @param head The account's head.
+    @param w The indices word, brought to now and stored.
+    @param amount Quote units.
+    @return The new head. What the share rounding leaves goes to dust.
+    """
+    if amount == 0:
+        return head
+    supply: uint256 = w & M96
+    borrow: uint256 = (w >> 96) & M96
+    t: uint256 = self.totals
+    a: uint256 = t & M96
+    b: uint256 = (t >> 96) & M80
+    old: int256 = 0  # exact value of the old shares, scaled by RAY
+    s: int256 = accounts._shares(head)
+    value: int256 = 0
+    if s > 0:
+        n: uint256 = self._supply_shares(head, w)
+        old = convert(n * supply, int256)
+        value = convert(n * supply // RAY, int256)
+        a -= n
+    elif s < 0:
+        n: uint256 = convert(-s, uint256)
+        old = -convert(n * borrow, int256)
+        value = -convert(rounding._div_up(n * borrow, RAY), int256)
+        b -= n
+    value += amount
+    new: int256 = 0
+    if value >= 0:
+        n: uint256 = convert(value, uint256) * RAY // supply
+        a += n
+        s = convert(n, int256)
+        new = convert(n * supply, int256)
+    else:
+        n: uint256 = rounding._div_up(convert(-value, uint256) * RAY, borrow)
+        b += n
+        s = -convert(n, int256)
+        new = -convert(n * borrow, int256)
+    # The reading of the old shares was rounded down and so is the writing: what is left is >= 0.
+    d: uint256 = (t >> 176) + convert(amount * convert(RAY, int256) - (new - old), uint256)
+    errors._require(a <= M96 and b <= M80, errors.OUT_OF_RANGE)
+    if d >= 2**79:
+        self._to_fund(d // RAY)
+        d %= RAY
+    self.totals = a | (b << 96) | (d << 176)
+    return accounts._with_shares(head, s, convert(w >> 248, int256))
+
+
+@internal
+def _reprice():
+    """
+    @notice Sets the borrow rate for the time ahead from the utilisation: a kinked line on
+            1 - vault tokens / positive cash, clamped. No borrowers, no rate.
+    """
+    w: uint256 = self.indices
+    t: uint256 = self.totals
+    rate: uint256 = 0
+    if (t >> 96) & M80 != 0:
+        p: uint256 = self.rates
+        supplied: uint256 = (t & M96) * (w & M96) // RAY
+        free: uint256 = (self.buckets & M64) * TOK
+        used: uint256 = 10**4
+        if supplied != 0:
+            used = 0
+            if free < supplied:
+                used = 10**4 - free * 10**4 // supplied
+        kink: uint256 = (p >> 72) & 65535
+        rate = (p & (2**24 - 1)) + min(used, kink) * ((p >> 24) & (2**24 - 1)) // 10**4
+        if used > kink:
+            rate += (used - kink) * ((p >> 48) & (2**24 - 1)) // 10**4
+        rate = min(rate, MAX_RATE)
+    # The stored time moves with the stored indices: interest up to now was accrued by the caller.
+    new: uint256 = (w & (2**192 - 1)) | ((block.timestamp & M32) << 192) | (rate << 224) | ((w >> 248) << 248)
+    if rate != (w >> 224) & (2**24 - 1):
+        self.indices = new
+
+
+@internal
+@view
+def _debt(w: uint256) -> uint256:
+    """
+    @notice All cash loans, quote units, rounded up.
+    """
+    return rounding._div_up(((self.totals >> 96) & M80) * ((w >> 96) & M96), RAY)
+
+
+@internal
+@view
+def _supplied(w: uint256) -> uint256:
+    """
+    @notice All positive cash, quote units, rounded down.
+    """
+    return (self.totals & M96) * (w & M96) // RAY
+
+
+@internal
+@view
+def _social_room(w: uint256) -> uint256:
+    """
+    @notice The most the supply index can carry in one step: all but 2^-40 of it.
+    """
+    supply: uint256 = w & M96
+    return (self.totals & M96) * (supply - max(supply >> 40, 1)) // RAY
+
+
+@internal
+def _socialise(w: uint256, amount: uint256) -> uint256:
+    """
+    @notice Lowers the supply index of positive cash by a loss. A new era starts at RAY before the index
+            runs out of precision.
+    @param w The indices word, brought to now and stored.
+    @param amount Quote units.
+    @return The new indices word.
+    """
+    if amount == 0:
+        return w
+    carried: uint256 = min(amount, self._social_room(w))
+    self.hole += amount - carried
+    if carried == 0:
+        return w
+    t: uint256 = self.totals
+    a: uint256 = t & M96
+    drop: uint256 = rounding._div_up(carried * RAY, a)
+    supply: uint256 = (w & M96) - drop
+    new: uint256 = ((w >> 96) << 96) | supply
+    # The drop was rounded up: the excess is the fund's.
+    left: uint256 = a * drop - carried * RAY
+    if supply < ERA_FLOOR:
+        era: uint256 = new >> 248
+        errors._require(era < 255, errors.OUT_OF_RANGE)
+        self.era_end[era] = supply
+        fresh: uint256 = a * supply // RAY
+        left += a * supply - fresh * RAY
+        self.totals = (t & (M96 ^ max_value(uint256))) | fresh
+        new = ((new >> 96) << 96) | RAY
+        new = (new & (2**248 - 1)) | ((era + 1) << 248)
+    self.indices = new
+    self._dust(left)
+    n: uint256 = (self.deficits >> 192) + 1
+    self.deficits = (self.deficits & (2**192 - 1)) | (n << 192)
+    log IMarginEngine.Socialised(number=n, amount=carried, index=new & M96)
+    return new
+
+
+@internal
+def _note(account: uint256, deficit: uint256):
+    """
+    @notice Keeps the sum of negative equities last observed of accounts in auction.
+    @param account The account.
+    @param deficit Its negative equity now, quote units; 0 clears it.
+    """
+    old: uint256 = self.deficit_of[account]
+    if old == deficit:
+        return
+    self.deficit_of[account] = deficit
+    d: uint256 = self.deficits
+    total: uint256 = (d & M96) + deficit - old
+    errors._require(total <= M96, errors.OUT_OF_RANGE)
+    self.deficits = ((d >> 96) << 96) | total
+    log IMarginEngine.DeficitNoted(account=account, deficit=deficit, total=total)
+
+
+@internal
+def _move_vault(tokens: int256):
+    """
+    @notice Keeps the count of quote tokens the vault holds for the engine.
+    @param tokens Change, token units.
+    """
+    b: uint256 = self.buckets
+    v: uint256 = convert(convert(b & M64, int256) + tokens, uint256)
+    errors._require(v <= MAX_SUPPLY, errors.SUPPLY_CAP)
+    self.buckets = ((b >> 64) << 64) | v
+
+
+@internal
+@view
+def _excess() -> uint256:
+    """
+    @notice Pending deficits the fund does not cover, quote units.
+    """
+    pending: uint256 = self.deficits & M96
+    if pending == 0:
+        return 0
+    return pending - min(pending, self._fund())
+
+
+@internal
+@view
+def _require_cap(w: uint256):
+    """
+    @notice Reverts where the cash loans exceed the borrow cap.
+    """
+    errors._require(self._debt(w) <= ((self.rates >> 104) & M64) * TOK, errors.BORROW_CAP)
+
+
+@internal
+def _escrow(account: uint256, head: int256, w: uint256, amount: uint256, excess: uint256) -> (int256, uint256):
+    """
+    @notice A withdrawal while a known loss has no payer yet: shares worth the amount go to escrow, where they
+            bear the loss, and the account gets an advance less its share of the excess.
+    @param amount Token units asked.
+    @param excess Deficits beyond the fund, quote units.
+    @return The account's head; token units to pay now.
+    """
+    asked: uint256 = amount * TOK
+    errors._require(self._value(head, w) >= convert(asked, int256), errors.INSUFFICIENT_CASH)
+    supply: uint256 = w & M96
+    all: uint256 = self._supplied(w)
+    held_back: uint256 = rounding._div_up(asked * min(excess, all), all)
+    paid: uint256 = (asked - held_back) // TOK
+    shares: uint256 = asked * RAY // supply
+    mine: uint256 = self._supply_shares(head, w)
+    errors._require(paid != 0 and shares != 0 and shares < 2**104, errors.INSUFFICIENT_CASH)
+    self.escrow[account] = shares | ((paid * TOK) << 104) | ((w >> 248) << 200)
+    d: uint256 = self.deficits
+    self.deficits = (d & (M96 | (M64 << 192))) | ((((d >> 96) & M96) + paid * TOK) << 96)
+    log IMarginEngine.Escrowed(account=account, shares=shares, advance=paid * TOK)
+    return accounts._with_shares(head, convert(mine - shares, int256), convert(w >> 248, int256)), paid
+
+
+@internal
+def _release(account: uint256, head: int256, w: uint256) -> int256:
+    """
+    @notice Settles an escrow: its shares' value less the advance goes back to the account's cash; where the
+            shares lost more than was held back, the shortfall is socialised.
+    @return The account's head.
+    """
+    e: uint256 = self.escrow[account]
+    errors._require(e != 0, errors.NO_ESCROW)
+    errors._require(self._excess() == 0, errors.ESCROW_LOCKED)
+    self.escrow[account] = 0
+    shares: uint256 = self._across(e & (2**104 - 1), e >> 200, w >> 248)
+    advance: uint256 = (e >> 104) & M96
+    scaled: uint256 = shares * (w & M96)
+    value: uint256 = scaled // RAY
+    t: uint256 = self.totals
+    self.totals = t - shares  # the shares are in A, the low field
+    self._dust(scaled - value * RAY)
+    d: uint256 = self.deficits
+    self.deficits = (d & (M96 | (M64 << 192))) | ((((d >> 96) & M96) - advance) << 96)
+    paid: uint256 = value - min(value, advance)
+    short: uint256 = advance - min(value, advance)
+    h: int256 = self._credit(head, w, convert(paid, int256))
+    self._socialise(w, short)
+    log IMarginEngine.Released(account=account, paid=paid, shortfall=short)
+    return h

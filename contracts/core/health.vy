@@ -1,0 +1,270 @@
+# pragma version 0.4.3
+"""
+@title health
+@license AGPL-3.0-only
+@notice The one health function: gathers what an account holds, asks the risk model once, and applies
+        the rule of the house. Trusts the risk model (and the oracle behind it) for prices and rates,
+        the vault for collateral balances.
+"""
+from contracts.core import accounts
+from contracts.core import cash
+from contracts.core import ledger
+from contracts.interfaces import ICollateralVault
+from contracts.interfaces import IRiskModel
+from contracts.modules import errors
+from contracts.modules import quote_word
+
+uses: accounts
+uses: cash
+uses: ledger
+
+VAULT: immutable(address)
+
+# risk model address uint160 | pause level uint8 << 160 | fresh-profit haircut uint16 << 168 (1e-4)
+# | fresh-profit period uint32 << 184 (seconds)
+core: public(uint256)
+
+NO_MARKET: constant(uint256) = 256
+DEGRADED: constant(uint256) = 1
+
+
+@deploy
+def __init__(vault: address):
+    """
+    @notice Fixes the vault.
+    @param vault The collateral vault.
+    """
+    errors._require(vault != empty(address), errors.NULL_ADDRESS)
+    VAULT = vault
+
+
+@internal
+@view
+def _period() -> uint256:
+    """
+    @notice Decay period of fresh profit, seconds.
+    """
+    return (self.core >> 184) & (2**32 - 1)
+
+
+@internal
+@view
+def _risk() -> address:
+    """
+    @notice The risk model of isolated and cross accounts.
+    """
+    return convert(self.core & (2**160 - 1), address)
+
+
+@internal
+@view
+def _basis(market: uint256) -> int256:
+    """
+    @notice Mark minus funding index, ticks, without accruing anything.
+    """
+    w: uint256 = staticcall IRiskModel(self._risk()).peek(market)
+    return convert(quote_word._mark(w), int256) - quote_word._funding(w)
+
+
+@internal
+@pure
+def _lowest(bits: uint256) -> uint256:
+    """
+    @notice Index of the lowest set bit.
+    @param bits A word that is not 0.
+    """
+    b: uint256 = bits
+    i: uint256 = 0
+    # Proof for the unsafe sums: i is at most 128 + 64 + 32 + 16 + 8 + 4 + 2 + 1.
+    if b & (2**128 - 1) == 0:
+        b >>= 128
+        i = 128
+    if b & (2**64 - 1) == 0:
+        b >>= 64
+        i = unsafe_add(i, 64)
+    if b & (2**32 - 1) == 0:
+        b >>= 32
+        i = unsafe_add(i, 32)
+    if b & (2**16 - 1) == 0:
+        b >>= 16
+        i = unsafe_add(i, 16)
+    if b & (2**8 - 1) == 0:
+        b >>= 8
+        i = unsafe_add(i, 8)
+    if b & 15 == 0:
+        b >>= 4
+        i = unsafe_add(i, 4)
+    if b & 3 == 0:
+        b >>= 2
+        i = unsafe_add(i, 2)
+    if b & 1 == 0:
+        i = unsafe_add(i, 1)
+    return i
+
+
+@internal
+@pure
+def _leg(market: uint256, lots: int256, g: int256, hot: int256) -> IRiskModel.Leg:
+    """
+    @notice A position in the risk model's form: its side's charges folded into g.
+    """
+    x: int256 = hot >> 200
+    if lots < 0:
+        x = (hot << 56) >> 200
+    # Proof: |lots| < 2^56 and |x| < 2^55, so the product fits; g is an int128.
+    return IRiskModel.Leg(
+        terms=(lots << 192) | (((hot >> 48) & (2**40 - 1)) << 16) | convert(market, int256),
+        g=unsafe_sub(g, unsafe_mul(lots, x)),
+    )
+
+
+@internal
+@view
+def _assess(
+    account: uint256, head: int256, hint: uint256, swap: uint256, lots: int256, g: int256
+) -> (IRiskModel.Assessment, uint256):
+    """
+    @notice Asks the risk model for an account's margin.
+    @param account Account id.
+    @param head Its head.
+    @param hint A market it may hold; spares reading the bitmap where it is the only one.
+    @param swap A market whose position is replaced by (lots, g), or NO_MARKET.
+    @param lots Signed lots in place of the stored ones.
+    @param g Quote units in place of the stored ones.
+    @return The assessment (all zero without anything held); lots of the smallest leg.
+    """
+    a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
+    smallest: uint256 = 0
+    legs: DynArray[IRiskModel.Leg, 72] = []
+    holdings: DynArray[uint256, 16] = []
+    bits: uint256 = 0
+    count: uint256 = accounts._perps(head)
+    if count == 1 and hint < NO_MARKET and ledger.positions[account][hint] != 0:
+        bits = 1 << hint
+    elif count != 0:
+        bits = accounts.held[account]
+    if swap < NO_MARKET:
+        bits |= 1 << swap
+    for _: uint256 in range(73):
+        if bits == 0:
+            break
+        m: uint256 = self._lowest(bits)
+        # Proof: bits != 0.
+        bits &= unsafe_sub(bits, 1)
+        hot: int256 = ledger.hot[m]
+        s: int256 = lots
+        q: int256 = g
+        if m != swap:
+            word: int256 = ledger.positions[account][m]
+            s = word >> 192
+            q = (word << 64) >> 128
+            epoch: int256 = (hot >> 24) & (2**24 - 1)
+            if s < 0:
+                epoch = hot & (2**24 - 1)
+            if epoch != word & (2**24 - 1):
+                spill: int256 = 0
+                s, q, spill = ledger._load(account, m, hot, self._basis(m))
+                if s == 0:  # no whole lot left: its value is as good as cash
+                    a.unrealised += spill
+        if s == 0:
+            continue
+        if smallest == 0 or convert(abs(s), uint256) < smallest:
+            smallest = convert(abs(s), uint256)
+        legs.append(self._leg(m, s, q, hot))
+    if accounts._collateral(head) != 0:
+        holdings = staticcall ICollateralVault(VAULT).holdings(account)
+    if len(legs) == 0 and len(holdings) == 0:
+        return a, 0
+    loose: int256 = a.unrealised
+    a = staticcall IRiskModel(self._risk()).assess(legs, holdings)
+    a.unrealised += loose
+    a.initial_value += loose
+    return a, smallest
+
+
+@internal
+@view
+def _initial(head: int256, balance: int256, a: IRiskModel.Assessment, leaving: bool) -> int256:
+    """
+    @notice E_init: the conservative edge, fresh and open profit under its haircut.
+    @param head The account's head.
+    @param balance Its cash, quote units.
+    @param a Its assessment.
+    @param leaving True where value leaves: then fresh and open profit count nothing.
+    @return Quote units.
+    """
+    c: uint256 = self.core
+    fresh: uint256 = convert(
+        accounts._fresh(head, (c >> 184) & (2**32 - 1)) + max(a.unrealised, 0), uint256
+    )
+    cut: uint256 = fresh
+    if not leaving:
+        cut = (fresh * ((c >> 168) & 65535) + 9999) // 10000
+    return balance + a.initial_value - convert(cut, int256)
+
+
+@internal
+@view
+def _strong(head: int256, balance: int256, a: IRiskModel.Assessment, leaving: bool) -> bool:
+    """
+    @notice True where E_init >= R_init on live feeds. An account without anything held needs no price.
+    """
+    if accounts._perps(head) == 0 and accounts._collateral(head) == 0:
+        if leaving:
+            return balance >= accounts._fresh(head, self._period())
+        return balance >= 0
+    if a.state > DEGRADED:
+        return False
+    return self._initial(head, balance, a, leaving) >= convert(a.initial, int256)
+
+
+@internal
+@view
+def _require_initial(account: uint256, head: int256, w: uint256, leaving: bool):
+    """
+    @notice Reverts unless the account meets its initial requirement.
+    @param account Account id.
+    @param head Its head as it will be stored.
+    @param w Indices word, brought to now.
+    @param leaving True where value leaves the account.
+    """
+    a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
+    smallest: uint256 = 0
+    a, smallest = self._assess(account, head, NO_MARKET, NO_MARKET, 0, 0)
+    errors._require(a.state <= DEGRADED, errors.STALE_PRICE)
+    errors._require(self._strong(head, cash._value(head, w), a, leaving), errors.UNDERWATER)
+
+
+@internal
+@view
+def _require_health(
+    account: uint256, head: int256, w: uint256, market: uint256, lots: int256, g: int256, before: int256, old: int256
+):
+    """
+    @notice The rule after a fill: the initial requirement is met, or health did not fall where E was positive
+            and E did not fall where it was not.
+    @param account Account id.
+    @param head Its head as it will be stored.
+    @param w Indices word, brought to now.
+    @param market The market of the fill.
+    @param lots Signed lots there before.
+    @param g Quote units of that position before.
+    @param before Cash before, quote units.
+    @param old Its head before.
+    """
+    a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
+    smallest: uint256 = 0
+    a, smallest = self._assess(account, head, market, NO_MARKET, 0, 0)
+    balance: int256 = cash._value(head, w)
+    if self._strong(head, balance, a, False):
+        return
+    b: IRiskModel.Assessment = empty(IRiskModel.Assessment)
+    b, smallest = self._assess(account, old, NO_MARKET, market, lots, g)
+    e1: int256 = balance + a.unrealised + convert(a.collateral, int256)
+    e0: int256 = before + b.unrealised + convert(b.collateral, int256)
+    r1: int256 = convert(a.linear + a.superlinear, int256)
+    r0: int256 = convert(b.linear + b.superlinear, int256)
+    if e0 > 0:
+        errors._require(e1 * r0 >= e0 * r1, errors.HEALTH_FELL)
+    else:
+        errors._require(e1 >= e0, errors.HEALTH_FELL)

@@ -1,0 +1,360 @@
+# pragma version 0.4.3
+"""
+@title ledger
+@license AGPL-3.0-only
+@notice Perpetual positions and their O(1) aggregates, in integers that round nowhere but at a slice, an
+        overlap and a touch after deleveraging, each time against the holder and by less than one unit.
+
+        A position keeps its lots and g = quote + lots * (index of its side when written). Its P&L at mark M is
+        lots * (M - F) + g, with F the side's index now, F = C + X: C the funding index (kept by the oracle,
+        shared by both sides) and X what deleveraging charged that side per lot. g does not move with funding,
+        charges or time, so no snapshot is stored. With G the sum of g and L = S = oi, the sum of all
+        unrealised P&L is U = G + (X_short - X_long) * oi.
+
+        Deleveraging shrinks a whole side by a multiplier; positions follow on their next touch.
+"""
+from contracts.modules import errors
+from contracts.modules import rounding
+
+# (account, market) -> lots int64 << 192 | g int128 << 64 (quote units) | side epoch uint24
+positions: HashMap[uint256, HashMap[uint256, int256]]
+
+# market -> X_long int56 << 200 | X_short int56 << 144 (ticks) | oi uint56 << 88 (lots)
+#           | root uint40 << 48 (isqrt(oi << 24)) | epoch of longs uint24 << 24 | epoch of shorts uint24
+hot: HashMap[uint256, int256]
+
+# market -> G int128 << 128 | fees uint80 << 48 (quote units)
+book: HashMap[uint256, int256]
+
+# market * 2 + (1 for shorts) -> multiplier P uint128 (unset: 2^127) | era uint16 << 128
+#                                | charged in the window uint56 << 144 (ticks per lot) | window start uint32 << 200
+side: HashMap[uint256, uint256]
+# same key -> K, sum of (P before - P after) * (mark - index) over the era's shrinks
+side_k: HashMap[uint256, int256]
+# key << 24 | epoch -> P uint128 | era uint16 << 128, and K, when that epoch began (unset: 2^127, era 0, K 0)
+record: HashMap[uint256, uint256]
+record_k: HashMap[uint256, int256]
+# key << 24 | era -> P uint128 at the era's end, (mark - index) then, K then
+era_end: HashMap[uint256, uint256]
+era_gap: HashMap[uint256, int256]
+era_k: HashMap[uint256, int256]
+
+P_ONE: constant(uint256) = 2**127
+P_MIN: constant(uint256) = 2**64  # below this an era ends, so that a multiplier keeps 64 bits or more
+MAX_ERAS: constant(uint256) = 64  # eras one touch can cross; each takes a side shrunk 2^63-fold or emptied
+
+LOTS_LIMIT: constant(int256) = 2**56  # lots of a position and of a side stay below
+G_LIMIT: constant(int256) = 2**127
+X_LIMIT: constant(int256) = 2**55
+M24: constant(int256) = 2**24 - 1
+M40: constant(int256) = 2**40 - 1
+M56: constant(int256) = 2**56 - 1
+M128: constant(int256) = 2**128 - 1
+
+
+@internal
+@pure
+def _x_long(hot: int256) -> int256:
+    """
+    @notice Charge index of the longs, ticks.
+    """
+    return hot >> 200
+
+
+@internal
+@pure
+def _x_short(hot: int256) -> int256:
+    """
+    @notice Charge index of the shorts, ticks.
+    """
+    return (hot << 56) >> 200
+
+
+@internal
+@pure
+def _oi(hot: int256) -> int256:
+    """
+    @notice Open interest of either side, lots.
+    """
+    return (hot >> 88) & M56
+
+
+@internal
+@pure
+def _root(hot: int256) -> uint256:
+    """
+    @notice isqrt(oi << 24), what concentration add-ons are computed from.
+    """
+    return convert((hot >> 48) & M40, uint256)
+
+
+@internal
+@pure
+def _with_oi(hot: int256, oi: int256) -> int256:
+    """
+    @notice Hot word with another open interest and its root.
+    """
+    if oi == (hot >> 88) & M56:
+        return hot
+    errors._require(oi >= 0 and oi < LOTS_LIMIT, errors.OUT_OF_RANGE)
+    # Proof: oi < 2^56, so oi << 24 < 2^80 and the root < 2^40.
+    root: int256 = convert(isqrt(convert(oi << 24, uint256)), int256)
+    return (hot & (((M56 << 88) | (M40 << 48)) ^ -1)) | (oi << 88) | (root << 48)
+
+
+@internal
+@pure
+def _charged(hot: int256, long_side: bool, per_lot: int256) -> int256:
+    """
+    @notice Hot word after a charge per lot on one side: longs' index rises, shorts' index falls.
+    """
+    xl: int256 = hot >> 200
+    xs: int256 = (hot << 56) >> 200
+    if long_side:
+        xl += per_lot
+    else:
+        xs -= per_lot
+    errors._require(xl < X_LIMIT and xs >= -X_LIMIT, errors.CHARGE_OVERFLOW)
+    return (xl << 200) | ((xs & M56) << 144) | (hot & ((1 << 144) - 1))
+
+
+@internal
+@view
+def _load(account: uint256, market: uint256, hot: int256, basis: int256) -> (int256, int256, int256):
+    """
+    @notice A position as a touch now leaves it.
+    @param account Account id.
+    @param market Market id.
+    @param hot The market's hot word.
+    @param basis Mark minus funding index, ticks.
+    @return Lots; g; and where no whole lot is left, the g that goes to cash (lots and g are 0 then).
+    """
+    p: int256 = self.positions[account][market]
+    lots: int256 = p >> 192
+    if lots == 0:
+        return 0, 0, 0
+    g: int256 = (p << 64) >> 128
+    epoch: int256 = (hot >> 24) & M24
+    gap: int256 = basis - (hot >> 200)
+    key: uint256 = market * 2
+    if lots < 0:
+        epoch = hot & M24
+        gap = basis - ((hot << 56) >> 200)
+        key += 1
+    if epoch == p & M24:
+        return lots, g, 0
+    lots, g = self._replay(key, convert(p & M24, uint256), lots, g, gap)
+    if lots == 0:
+        return 0, 0, g
+    return lots, g, 0
+
+
+@internal
+@view
+def _replay(key: uint256, epoch: uint256, lots: int256, g: int256, gap: int256) -> (int256, int256):
+    """
+    @notice Carries a position through the shrinks since `epoch`: closed lots at the prices they closed at, the
+            fraction of a lot left over sold to the fund at mark. One floor per era crossed.
+    @param key Side key.
+    @param epoch Side epoch at which the position was written.
+    @param lots Signed lots.
+    @param g Quote units.
+    @param gap Mark minus index of the side, now.
+    @return Lots and g now.
+    """
+    sign: int256 = 1
+    if lots < 0:
+        sign = -1
+    a: uint256 = convert(lots * sign, uint256)
+    r: uint256 = self.record[(key << 24) | epoch]
+    from_p: uint256 = r & (2**128 - 1)
+    if from_p == 0:
+        from_p = P_ONE
+    from_k: int256 = self.record_k[(key << 24) | epoch]
+    now: uint256 = self.side[key]
+    last: uint256 = (now >> 128) & 65535
+    out: int256 = g
+    for era: uint256 in range((r >> 128) & 65535, last + 1, bound=MAX_ERAS):
+        to_p: uint256 = now & (2**128 - 1)
+        to_k: int256 = 0
+        at: int256 = gap
+        if era < last:
+            to_p = self.era_end[(key << 24) | era]
+            to_k = self.era_k[(key << 24) | era]
+            at = self.era_gap[(key << 24) | era]
+        else:
+            to_k = self.side_k[key]
+            if to_p == 0:
+                to_p = P_ONE
+        # Bounds: a < 2^56, P <= 2^127, |K| < 2^127 * 2^57, so every product stays below 2^241.
+        product: uint256 = a * to_p
+        rest: int256 = convert(product % from_p, int256)
+        earned: int256 = convert(a, int256) * (to_k - from_k) + rest * at
+        out += rounding._div_floor(sign * earned, convert(from_p, int256))
+        a = product // from_p
+        from_p = P_ONE
+        from_k = 0
+        if a == 0:
+            break
+    return sign * convert(a, int256), out
+
+
+@internal
+def _store(account: uint256, market: uint256, lots: int256, g: int256, hot: int256):
+    """
+    @notice Writes a touched position under its side's epoch; a position without lots is cleared.
+    """
+    if lots == 0:
+        self.positions[account][market] = 0
+        return
+    epoch: int256 = (hot >> 24) & M24
+    if lots < 0:
+        epoch = hot & M24
+    errors._require(
+        lots < LOTS_LIMIT and lots > -LOTS_LIMIT and g < G_LIMIT and g >= -G_LIMIT, errors.OUT_OF_RANGE
+    )
+    self.positions[account][market] = (lots << 192) | ((g & M128) << 64) | epoch
+
+
+@internal
+@pure
+def _join(lots: int256, g: int256, add: int256, g_in: int256, hot: int256) -> (int256, int256, int256, int256, int256):
+    """
+    @notice Adds signed lots that carry g_in to a touched position. Opposite lots close against each other at
+            no price: both parts of g and the charge difference of the sides go to cash.
+    @return Lots and g left; cash earned; the change of G (without g_in counted elsewhere); lots that closed.
+    """
+    if (lots ^ add) >= 0 or lots == 0:
+        return lots + add, g + g_in, 0, g_in, 0
+    a: int256 = abs(lots)
+    b: int256 = abs(add)
+    o: int256 = min(a, b)
+    # Where a side closes whole its part is exact; the other rounds down and the rest stays in what stays.
+    out: int256 = rounding._div_floor(g * o, a)
+    into: int256 = rounding._div_floor(g_in * o, b)
+    cash: int256 = o * (((hot << 56) >> 200) - (hot >> 200)) + out + into
+    left: int256 = g_in - into
+    if a > o:
+        left = g - out
+    return lots + add, left, cash, g_in - out - into, o
+
+
+@internal
+@pure
+def _part(lots: int256, g: int256, n: int256) -> (int256, int256):
+    """
+    @notice What n lots (unsigned) of a position carry away: signed lots and their share of g, rounded down.
+    """
+    if lots > 0:
+        return n, rounding._div_floor(g * n, lots)
+    return -n, rounding._div_floor(g * n, -lots)
+
+
+@internal
+def _shrink(market: uint256, long_side: bool, q: int256, of: int256, hot: int256, basis: int256) -> (int256, int256):
+    """
+    @notice Closes q of a side's lots at mark, pro rata over all holders, in O(1).
+    @param market Market id.
+    @param long_side The side that shrinks.
+    @param q Lots to close, 0 < q <= of.
+    @param of Lots of the side before.
+    @param hot Hot word, charges of this event applied; its open interest is the caller's to lower.
+    @param basis Mark minus funding index, ticks.
+    @return Hot word with the side's next epoch; the change of G.
+    """
+    key: uint256 = market * 2
+    sign: int256 = 1
+    gap: int256 = basis - (hot >> 200)
+    epoch: uint256 = convert((hot >> 24) & M24, uint256)
+    if not long_side:
+        key += 1
+        sign = -1
+        gap = basis - ((hot << 56) >> 200)
+        epoch = convert(hot & M24, uint256)
+    errors._require(epoch < 2**24 - 1, errors.OUT_OF_RANGE)
+    w: uint256 = self.side[key]
+    p: uint256 = w & (2**128 - 1)
+    if p == 0:
+        p = P_ONE
+    era: uint256 = (w >> 128) & 65535
+    p_new: uint256 = p * convert(of - q, uint256) // convert(of, uint256)
+    k: int256 = self.side_k[key] + convert(p - p_new, int256) * gap
+    if p_new < P_MIN:
+        self.era_end[(key << 24) | era] = p_new
+        self.era_k[(key << 24) | era] = k
+        self.era_gap[(key << 24) | era] = gap
+        errors._require(era < 65535, errors.OUT_OF_RANGE)
+        era += 1
+        p_new = P_ONE
+        k = 0
+    self.side[key] = ((w >> 144) << 144) | (era << 128) | p_new
+    self.side_k[key] = k
+    epoch += 1
+    self.record[(key << 24) | epoch] = (era << 128) | p_new
+    self.record_k[(key << 24) | epoch] = k
+    if long_side:
+        return hot + (1 << 24), sign * q * gap
+    return hot + 1, sign * q * gap
+
+
+@internal
+@view
+def _charge_room(key: uint256, cap: uint256, window: uint256) -> uint256:
+    """
+    @notice What a side may still be charged per lot in the running window.
+    @param key Side key.
+    @param cap Ticks per lot.
+    @param window Seconds.
+    """
+    w: uint256 = self.side[key]
+    spent: uint256 = 0
+    if block.timestamp < ((w >> 200) & (2**32 - 1)) + window:
+        spent = (w >> 144) & (2**56 - 1)
+    if spent >= cap:
+        return 0
+    return cap - spent
+
+
+@internal
+def _charge_note(key: uint256, per_lot: uint256, window: uint256):
+    """
+    @notice Counts a capped charge against its window; a window starts with its first charge.
+    """
+    w: uint256 = self.side[key]
+    start: uint256 = (w >> 200) & (2**32 - 1)
+    spent: uint256 = (w >> 144) & (2**56 - 1)
+    if block.timestamp >= start + window:
+        start = block.timestamp
+        spent = 0
+    spent = min(spent + per_lot, 2**56 - 1)
+    self.side[key] = (w & (2**144 - 1)) | (spent << 144) | (start << 200)
+
+
+@internal
+def _book(market: uint256, dg: int256, fee: int256):
+    """
+    @notice Moves G and the fee bucket of a market.
+    @param market Market id.
+    @param dg Change of G, quote units.
+    @param fee Change of the fees held, quote units.
+    """
+    if dg == 0 and fee == 0:
+        return
+    b: int256 = self.book[market]
+    g: int256 = (b >> 128) + dg
+    fees: int256 = ((b >> 48) & (2**80 - 1)) + fee
+    errors._require(
+        g < G_LIMIT and g >= -G_LIMIT and fees >= 0 and fees < 2**80, errors.OUT_OF_RANGE
+    )
+    self.book[market] = (g << 128) | (fees << 48)
+
+
+@internal
+@view
+def _unrealised(market: uint256) -> int256:
+    """
+    @notice The sum of unrealised P&L over all holders and the fund's residual lots. No price enters: L = S.
+    @return Quote units.
+    """
+    hot: int256 = self.hot[market]
+    return (self.book[market] >> 128) + (((hot << 56) >> 200) - (hot >> 200)) * ((hot >> 88) & M56)

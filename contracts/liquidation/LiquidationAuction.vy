@@ -1,0 +1,859 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title LiquidationAuction
+@license AGPL-3.0-only
+@notice Sells accounts with E < R in pro-rata slices by a Dutch auction that anyone starts. x(t) rises from
+        x_start through 1 to x_max; the whole account costs E - x R while that is positive, nothing where
+        0 <= E < x R, and where E < 0 the fund pays its taker -E + max(x - 1, 0) R. What nobody takes is
+        deleveraged at mark. Units: qu 1e-15 USD, fractions 1e-18, x and shares nano of R.
+@dev    Trust: the engine for E, R and every movement of money and positions (it checks the bidder's
+        account and conserves), the fund for its caps. This contract holds no money.
+
+        The clock. `elapsed` grows with time between two syncs, but by at most `max_step` seconds for one
+        such interval, and not at all for one that begins or ends with the clock stopped: when feeds that
+        are stale or halted carry more than a tenth of R. So a stop nobody synced, a chain halt included,
+        hands out at most `max_step` seconds of x, and anyone who wants x to move calls `sync`. Stale or
+        halted parts below the tenth are taken off E (`stale_value`) and the auction runs on.
+
+        Pay. Starter and executor are paid out of the keeper budget with the first slice (every slice),
+        never at the start: an owner who starts an auction and cures it is paid nothing. Each slice pays at
+        most its sold R times a bounded rate, nothing under `min_requirement`, and where the bidder pays a
+        fee at most the keepers' part of that fee: whoever sells to himself pays more than he earns.
+@custom:kill Engine governance replaces the auction; running accounts then need a thaw by the new one.
+"""
+from snekmate.auth import ownable
+from snekmate.auth import ownable_2step
+from contracts.interfaces import IInsuranceFund
+from contracts.interfaces import ILiquidationAuction
+from contracts.interfaces import IMarginEngine
+from contracts.liquidation import curve as curves
+from contracts.liquidation import sizing
+from contracts.modules import errors
+
+implements: ILiquidationAuction
+
+initializes: ownable
+initializes: ownable_2step[ownable := ownable]
+
+exports: (
+    ownable_2step.owner,
+    ownable_2step.pending_owner,
+    ownable_2step.transfer_ownership,
+    ownable_2step.accept_ownership,
+)
+
+# An account's run, in memory.
+struct Run:
+    elapsed: uint256  # seconds on the clock
+    seen: uint256  # unix time
+    version: uint256  # of the curve
+    number: uint256  # auctions of this account
+    running: bool
+    stopped: bool
+    noted: bool  # a deficit is noted with the engine
+    starter: address
+
+
+# The auction's view of a Standing.
+struct Position:
+    equity: int256  # qu, E; less small stale parts where the clock runs
+    requirement: uint256  # qu, R
+    stale: uint256  # qu taken off E
+    stopped: bool
+
+
+# One slice before it is sold.
+struct Slice:
+    fraction: uint256  # 1e18
+    capped: bool  # the bidder wants less than is on sale
+    discount: uint256  # qu
+    fee: uint256  # qu
+    bonus: uint256  # qu
+    insolvent: bool
+    free: bool
+
+
+ONE: constant(uint256) = 10**18
+NANO: constant(uint256) = 10**9
+TOK: constant(uint256) = 10**9
+# Equity under a thousandth of a dollar is below what rounding leaves room to size on.
+DUST_EQUITY: constant(uint256) = 10**12
+MAX_ELAPSED: constant(uint256) = 2**18 - 1  # over t_end + fade for every curve that can be set
+MAX_VERSION: constant(uint256) = 2**16 - 1
+# A slice spans all of an account's markets: the fund books its payouts under this id.
+WHOLE_ACCOUNT: constant(uint256) = 256
+
+ENGINE: public(immutable(IMarginEngine))
+FUND: public(immutable(IInsuranceFund))
+
+# Per account, one word:
+#   0-17 elapsed, uint18, seconds | 18-49 seen, uint32, unix seconds | 50-65 curve version, uint16
+#   66-92 number, uint27 (wraps) | 93 running | 94 stopped | 95 deficit noted
+#   96-255 starter still to be paid, address
+runs: HashMap[uint256, uint256]
+
+# Curve versions from 1 on, never changed once stored (layout in curve.vy).
+stored: HashMap[uint256, uint256[3]]
+
+# The version new auctions run under. Reentrant: never in the middle of a change, and a constant of the call.
+version: public(reentrant(uint256))
+
+
+@deploy
+def __init__(
+    engine: address, fund: address, governance: address, first: ILiquidationAuction.Curve
+):
+    """
+    @notice Wires the auction.
+    @param engine The margin engine.
+    @param fund The insurance fund.
+    @param governance Owner: the timelock, or the deployer until it hands over.
+    @param first The first curve; errors as in `set_curve`.
+    """
+    errors._require(
+        engine != empty(address) and fund != empty(address) and governance != empty(address),
+        errors.NULL_ADDRESS,
+    )
+    ownable.__init__()
+    ownable_2step.__init__()
+    ownable._transfer_ownership(governance)
+    ENGINE = IMarginEngine(engine)
+    FUND = IInsuranceFund(fund)
+    self._store(first)
+
+
+# -- auctions --
+
+
+@external
+def start(account: uint256):
+    """
+    @notice Freezes an account with E < R and starts its auction. A start within `resume` seconds of the
+            last end goes on where that one stood, on its curve; an account that was sold out starts anew.
+    @param account The account.
+    @dev Anyone; the caller is paid with the first slice. Errors: AuctionRunning, ClockStopped, Healthy.
+    """
+    run: Run = self._load(account)
+    errors._require(not run.running, errors.AUCTION_RUNNING)
+    standing: IMarginEngine.Standing = extcall ENGINE.freeze(account)
+    position: Position = self._position(standing)
+    errors._require(not position.stopped, errors.CLOCK_STOPPED)
+    errors._require(self._liquidatable(position), errors.HEALTHY)
+    if (
+        run.elapsed == 0
+        or block.timestamp
+        > run.seen + curves._field(self.stored[run.version][0], 168, 24)
+    ):
+        run.elapsed = 0
+        run.version = self.version
+    run.number += 1
+    run.running = True
+    run.stopped = False
+    run.seen = block.timestamp
+    run.starter = msg.sender
+    run.noted = self._note(account, run.noted, standing.equity)
+    self._save(account, run)
+    log ILiquidationAuction.Started(
+        account=account,
+        starter=msg.sender,
+        number=run.number,
+        version=run.version,
+        elapsed=run.elapsed,
+        equity=position.equity,
+        requirement=position.requirement,
+    )
+
+
+@external
+def bid(
+    account: uint256,
+    bidder: uint256,
+    auction_id: uint256,
+    max_fraction: uint256,
+    cost_limit: int256,
+    deadline: uint256,
+) -> int256:
+    """
+    @notice Takes a slice of an account in auction: the largest on sale, or `max_fraction` if that is less.
+            On sale is what brings the account to (1 + buffer) R; all of it where the payment would not
+            (p <= 0), where E < 0, or where a leg under `min_lots` would remain.
+    @param account The account in auction.
+    @param bidder Account that receives the slice and pays; must meet R_init afterwards.
+    @param auction_id The id the bidder saw (see `auction_id`), or 0 to rely on the limits alone.
+    @param max_fraction 1e-18, 1 .. 1e18. Where the rest would keep a new leg under `min_lots`: BadFraction.
+    @param cost_limit qu, the most the bidder pays; negative: the least it must be paid.
+    @param deadline Unix seconds, inclusive.
+    @return qu the bidder paid; negative: was paid by the fund.
+    @dev Caller must be allowed to trade for `bidder`. Solvent accounts stay on sale until they are sold,
+         cured or deleveraged, at x = 1 at most; insolvent ones until t_end (AuctionOver). If the fund may
+         pay only part, the slice shrinks to it. Errors: Expired, BadFraction, NotOwner, BadArgument (own
+         account), NoAuction, WrongAuction, ClockStopped, AuctionOver, Healthy, FundEmpty, CostLimit.
+    """
+    errors._require(block.timestamp <= deadline, errors.EXPIRED)
+    errors._require(max_fraction > 0 and max_fraction <= ONE, errors.BAD_FRACTION)
+    errors._require(account != bidder, errors.BAD_ARGUMENT)
+    errors._require(staticcall ENGINE.may_trade(bidder, msg.sender), errors.NOT_OWNER)
+    run: Run = self._running(account)
+    if auction_id != 0:
+        errors._require(auction_id == self._id(account, run.number), errors.WRONG_AUCTION)
+    standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
+    position: Position = self._position(standing)
+    run = self._advance(run, position.stopped)
+    words: uint256[3] = self.stored[run.version]
+    self._check_sale(position, standing.equity < 0 and self._over(words[0], run.elapsed))
+    offer: Slice = self._slice(standing, position, words, run.elapsed, max_fraction)
+    limit: uint256 = 0
+    if offer.insolvent:
+        offer, limit = self._funded(standing, position.requirement, offer)
+    result: IMarginEngine.SliceResult = extcall ENGINE.sell_slice(
+        account,
+        bidder,
+        IMarginEngine.SliceTerms(
+            fraction=offer.fraction,
+            discount=offer.discount,
+            fee=offer.fee,
+            keeper_share=curves._field(words[1], 64, 16),
+            bonus=offer.bonus,
+            fund_limit=limit,
+            insolvent=offer.insolvent,
+            free=offer.free,
+        ),
+    )
+    net: int256 = convert(result.paid, int256) - convert(result.from_fund, int256)
+    errors._require(net <= cost_limit, errors.COST_LIMIT)
+    log ILiquidationAuction.Bid(
+        account=account,
+        bidder=bidder,
+        x=curves._x(words[0], run.elapsed),
+        fraction=offer.fraction,
+        cost=net,
+        fee=result.fee,
+        from_fund=result.from_fund,
+    )
+    run = self._settle(account, run, offer.fraction == ONE, curves._field(words[1], 0, 32))
+    ceiling: uint256 = max_value(uint256)
+    if not (offer.insolvent or offer.free):
+        ceiling = result.fee * curves._field(words[1], 64, 16) // 10_000
+    sold: uint256 = position.requirement * offer.fraction // ONE
+    run.starter = self._pay(account, run.starter, words[1], sold, ceiling)
+    self._save(account, run)
+    return net
+
+
+@external
+def end(account: uint256):
+    """
+    @notice Ends the auction of an account that meets R again, and unfreezes it. x and the time are kept
+            for a restart.
+    @param account The account in auction.
+    @dev Anyone. While the clock is stopped E counts at the last prices: adding collateral always cures.
+         Errors: NoAuction; NothingToDo while E < R.
+    """
+    run: Run = self._running(account)
+    standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
+    position: Position = self._position(standing)
+    errors._require(not self._liquidatable(position), errors.NOTHING_TO_DO)
+    run = self._advance(run, position.stopped)
+    run = self._finish(account, run, position)
+    self._save(account, run)
+
+
+@external
+def deleverage(account: uint256, buyer: uint256):
+    """
+    @notice Closes an account nobody took at mark against the whole opposite side: a solvent one once x has
+            reached 1, an insolvent one once it has reached x_max, one with nothing left to sell at once.
+    @param account The account in auction.
+    @param buyer Account that takes the collateral, at its haircut value times a share that falls to zero
+                 after t_end; 0 where none is left (the engine fails with CollateralLeft otherwise).
+    @dev Anyone; the caller must be allowed to trade for `buyer`. Errors: NoAuction, ClockStopped, Healthy,
+         AuctionNotOver, NotOwner, BadArgument (the account itself as buyer).
+    """
+    errors._require(account != buyer, errors.BAD_ARGUMENT)
+    if buyer != 0:
+        errors._require(staticcall ENGINE.may_trade(buyer, msg.sender), errors.NOT_OWNER)
+    run: Run = self._running(account)
+    standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
+    position: Position = self._position(standing)
+    run = self._advance(run, position.stopped)
+    words: uint256[3] = self.stored[run.version]
+    errors._require(not position.stopped, errors.CLOCK_STOPPED)
+    errors._require(self._liquidatable(position), errors.HEALTHY)
+    errors._require(self._exhausted(standing, words[0], run.elapsed), errors.AUCTION_NOT_OVER)
+    limit: uint256 = 0
+    if standing.equity < 0:
+        # Collateral may sell for less than its mark, down to nothing; all of that can become deficit.
+        deficit: uint256 = convert(-standing.equity, uint256) + standing.collateral + TOK
+        limit = extcall FUND.draw(WHOLE_ACCOUNT, deficit)
+    result: IMarginEngine.DeleverageResult = extcall ENGINE.deleverage(
+        account,
+        buyer,
+        IMarginEngine.DeleverageTerms(
+            fund_limit=limit,
+            charge_cap=curves._field(words[2], 0, 32),
+            window=curves._field(words[2], 32, 32),
+            social_share=curves._field(words[2], 64, 16),
+            collateral_price=curves._collateral_price(words[0], run.elapsed),
+        ),
+    )
+    log ILiquidationAuction.Deleveraged(
+        account=account,
+        buyer=buyer,
+        deficit=result.deficit,
+        from_fund=result.from_fund,
+        charged=result.charged,
+        socialised=result.socialised,
+    )
+    run = self._settle(account, run, False, 0)
+    run.starter = self._pay(
+        account, run.starter, words[1], position.requirement, max_value(uint256)
+    )
+    self._save(account, run)
+
+
+@external
+def sync(account: uint256):
+    """
+    @notice Brings an auction's clock and its noted deficit to now. Needed at least every `max_step`
+            seconds for x to keep up with time, and right when feeds go stale to stop it.
+    @param account The account in auction.
+    @dev Anyone. Errors: NoAuction.
+    """
+    run: Run = self._running(account)
+    standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
+    run = self._advance(run, self._position(standing).stopped)
+    run.noted = self._note(account, run.noted, standing.equity)
+    self._save(account, run)
+    log ILiquidationAuction.ClockSet(account=account, elapsed=run.elapsed, stopped=run.stopped)
+
+
+# -- views --
+
+
+@external
+@view
+def cost(account: uint256) -> ILiquidationAuction.Quote:
+    """
+    @notice What a bid for all that is on sale would cost now.
+    @param account The account in auction (NoAuction otherwise).
+    @return See the interface. `cost` may be short of the price by the engine's rounding (under 16 qu), and
+            where a slice is insolvent the fund's caps may make it smaller.
+    """
+    run: Run = self._running(account)
+    standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
+    position: Position = self._position(standing)
+    run = self._advance(run, position.stopped)
+    words: uint256[3] = self.stored[run.version]
+    quote: ILiquidationAuction.Quote = ILiquidationAuction.Quote(
+        id=self._id(account, run.number),
+        x=curves._x(words[0], run.elapsed),
+        equity=position.equity,
+        requirement=position.requirement,
+        fraction=0,
+        cost=0,
+        fee=0,
+        elapsed=run.elapsed,
+        stopped=position.stopped,
+        over=standing.equity < 0 and self._over(words[0], run.elapsed),
+    )
+    if position.stopped or quote.over or not self._liquidatable(position):
+        return quote
+    offer: Slice = self._slice(standing, position, words, run.elapsed, ONE)
+    quote.fraction = offer.fraction
+    quote.fee = offer.fee
+    quote.cost = self._expected(standing.equity, offer)
+    return quote
+
+
+@external
+@view
+def auction(account: uint256) -> ILiquidationAuction.Auction:
+    """
+    @notice An account's auction as stored, the clock brought to now as if the feeds had not changed.
+    @param account The account.
+    @return See the interface; all zero for an account that never was in auction.
+    """
+    run: Run = self._load(account)
+    seen: uint256 = run.seen
+    stopped: bool = run.stopped
+    if run.running:
+        run = self._advance(run, stopped)
+    return ILiquidationAuction.Auction(
+        running=run.running,
+        stopped=stopped,
+        number=run.number,
+        version=run.version,
+        elapsed=run.elapsed,
+        seen=seen,
+        starter=run.starter,
+        x=curves._x(self.stored[run.version][0], run.elapsed) if run.version != 0 else 0,
+    )
+
+
+@external
+@view
+def auction_id(account: uint256) -> uint256:
+    """
+    @notice Id of an account's auction as it stands: hash of account, auction number and account version.
+    @param account The account.
+    @return A hash that changes with everything that changes the frozen account.
+    """
+    return self._id(account, self._load(account).number)
+
+
+@external
+@view
+def curve() -> ILiquidationAuction.Curve:
+    """
+    @notice The curve new auctions run under.
+    """
+    return curves._unpack(self.stored[self.version])
+
+
+@external
+@view
+def curve_of(number: uint256) -> ILiquidationAuction.Curve:
+    """
+    @notice A curve by its version; all zero where there is none.
+    @param number Version, from 1.
+    """
+    return curves._unpack(self.stored[number])
+
+
+# -- governance --
+
+
+@external
+def set_curve(curve: ILiquidationAuction.Curve):
+    """
+    @notice Sets the curve of auctions started from now on; running and resumed ones keep theirs.
+    @param curve See the interface for units; bounds in curve.vy.
+    @dev Governance only. Errors: NotGovernance; BadCurve; TooMany after 65,535 versions.
+    """
+    errors._require(msg.sender == ownable.owner, errors.NOT_GOVERNANCE)
+    self._store(curve)
+
+
+@internal
+def _store(curve: ILiquidationAuction.Curve):
+    """
+    @notice Checks a curve and makes it the next version.
+    """
+    curves._check(curve)
+    old: uint256 = self.version
+    errors._require(old < MAX_VERSION, errors.TOO_MANY)
+    self.stored[old + 1] = curves._pack(curve)
+    self.version = old + 1
+    log ILiquidationAuction.CurveSet(
+        version=old + 1, old=curves._unpack(self.stored[old]), new=curve
+    )
+
+
+# -- the run word --
+
+
+@internal
+@view
+def _load(account: uint256) -> Run:
+    """
+    @notice An account's run.
+    """
+    word: uint256 = self.runs[account]
+    return Run(
+        elapsed=curves._field(word, 0, 18),
+        seen=curves._field(word, 18, 32),
+        version=curves._field(word, 50, 16),
+        number=curves._field(word, 66, 27),
+        running=(word >> 93) & 1 != 0,
+        stopped=(word >> 94) & 1 != 0,
+        noted=(word >> 95) & 1 != 0,
+        starter=convert(word >> 96, address),
+    )
+
+
+@internal
+@view
+def _running(account: uint256) -> Run:
+    """
+    @notice An account's run; NoAuction where none is on.
+    """
+    run: Run = self._load(account)
+    errors._require(run.running, errors.NO_AUCTION)
+    return run
+
+
+@internal
+def _save(account: uint256, run: Run):
+    """
+    @notice Writes a run. The number wraps at 2^27; ids stay distinct through the account version.
+    """
+    # Proof: elapsed is clamped to 18 bits in _advance, version bounded by _store; time fits 32 bits to 2106.
+    self.runs[account] = (
+        run.elapsed
+        | ((run.seen & (2**32 - 1)) << 18)
+        | (run.version << 50)
+        | ((run.number & (2**27 - 1)) << 66)
+        | (convert(run.running, uint256) << 93)
+        | (convert(run.stopped, uint256) << 94)
+        | (convert(run.noted, uint256) << 95)
+        | (convert(run.starter, uint256) << 96)
+    )
+
+
+@internal
+@view
+def _id(account: uint256, number: uint256) -> uint256:
+    """
+    @notice See `auction_id`.
+    """
+    return convert(
+        keccak256(
+            abi_encode(account, number & (2**27 - 1), staticcall ENGINE.account_version(account))
+        ),
+        uint256,
+    )
+
+
+# -- the clock --
+
+
+@internal
+@view
+def _over(word: uint256, elapsed: uint256) -> bool:
+    """
+    @notice Whether x has run out: beyond t_end.
+    """
+    return elapsed > curves._field(word, 144, 24)
+
+
+@internal
+@view
+def _exhausted(standing: IMarginEngine.Standing, word: uint256, elapsed: uint256) -> bool:
+    """
+    @notice Whether only deleveraging is left: see `deleverage`.
+    """
+    if standing.perps == 0 and standing.collateral == 0:
+        return True
+    if standing.equity >= 0:
+        return elapsed >= curves._field(word, 120, 24)
+    return elapsed >= curves._field(word, 144, 24)
+
+
+@internal
+@view
+def _advance(run: Run, stopped: bool) -> Run:
+    """
+    @notice The run with its clock at now: see the contract's note on the clock.
+    @param run As last seen.
+    @param stopped Whether the clock is stopped now.
+    """
+    moved: Run = run
+    if not (run.stopped or stopped):
+        step: uint256 = curves._field(self.stored[run.version][0], 192, 16)
+        moved.elapsed = min(
+            MAX_ELAPSED, run.elapsed + min(step, block.timestamp - run.seen)
+        )
+    moved.seen = block.timestamp
+    moved.stopped = stopped
+    return moved
+
+
+# -- what is on sale --
+
+
+@internal
+@pure
+def _position(standing: IMarginEngine.Standing) -> Position:
+    """
+    @notice E and R as the auction counts them. The clock stops where stale or halted feeds carry more
+            than a tenth of R; up to there their collateral counts nothing and their legs lose their R.
+    """
+    requirement: uint256 = standing.linear + standing.superlinear
+    if standing.stale_requirement * 10 > requirement:
+        return Position(
+            equity=standing.equity, requirement=requirement, stale=0, stopped=True
+        )
+    return Position(
+        equity=standing.equity - convert(standing.stale_value, int256),
+        requirement=requirement,
+        stale=standing.stale_value,
+        stopped=False,
+    )
+
+
+@internal
+@pure
+def _liquidatable(position: Position) -> bool:
+    """
+    @notice E < R.
+    """
+    return position.equity < convert(position.requirement, int256)
+
+
+@internal
+@pure
+def _check_sale(position: Position, over: bool):
+    """
+    @notice Whether slices are on sale at all.
+    """
+    errors._require(not position.stopped, errors.CLOCK_STOPPED)
+    errors._require(self._liquidatable(position), errors.HEALTHY)
+    errors._require(not over, errors.AUCTION_OVER)
+
+
+@internal
+@pure
+def _slice(
+    standing: IMarginEngine.Standing,
+    position: Position,
+    words: uint256[3],
+    elapsed: uint256,
+    max_fraction: uint256,
+) -> Slice:
+    """
+    @notice The slice a bid gets now, and its terms.
+    @param standing As the engine says.
+    @param position E and R as counted; E < R.
+    @param words The curve.
+    @param elapsed Seconds on the clock.
+    @param max_fraction The bidder's bound, 1e-18.
+    """
+    requirement: uint256 = position.requirement
+    x: uint256 = curves._x(words[0], elapsed)
+    insolvent: bool = standing.equity < 0
+    bonus: uint256 = 0
+    if x > NANO:
+        bonus = (x - NANO) * requirement
+        x = NANO  # a solvent account is never sold for less than nothing
+    price: int256 = position.equity - convert(requirement * x // NANO, int256)
+    free: bool = price <= 0 and not insolvent
+    fraction: uint256 = ONE
+    fee: uint256 = 0
+    if not (free or insolvent):
+        fee = requirement * curves._field(words[1], 32, 32) // NANO
+        fraction = self._sized(
+            standing, position.equity, price - convert(fee, int256), words
+        )
+        fee = min(fee, convert(price, uint256))
+    capped: bool = max_fraction < fraction
+    if capped:
+        fraction = max_fraction
+        least: uint256 = curves._field(words[0], 232, 24)
+        errors._require(
+            standing.smallest < least or not self._leaves_dust(standing, fraction, least),
+            errors.BAD_FRACTION,
+        )
+    return Slice(
+        fraction=fraction,
+        capped=capped,
+        discount=requirement * x * fraction // (NANO * ONE) + position.stale * fraction // ONE,
+        fee=fee * fraction // ONE,
+        bonus=bonus * fraction // (NANO * ONE) if insolvent else 0,
+        insolvent=insolvent,
+        free=free,
+    )
+
+
+@internal
+@pure
+def _sized(
+    standing: IMarginEngine.Standing, equity: int256, price: int256, words: uint256[3]
+) -> uint256:
+    """
+    @notice The slice that brings a solvent account to its target, or the whole of it where selling does
+            not help (price <= 0), equity is dust or a leg would be left under min_lots.
+    @param price Cost less fee of the whole account, qu.
+    """
+    if price <= 0 or equity < convert(DUST_EQUITY, int256):
+        return ONE
+    fraction: uint256 = sizing._fraction(
+        equity,
+        standing.linear,
+        standing.superlinear,
+        price,
+        curves._field(words[1], 0, 32),
+    )
+    if self._leaves_dust(standing, fraction, curves._field(words[0], 232, 24)):
+        return ONE
+    return fraction
+
+
+@internal
+@pure
+def _leaves_dust(
+    standing: IMarginEngine.Standing, fraction: uint256, least: uint256
+) -> bool:
+    """
+    @notice Whether the smallest leg would keep under `least` lots; sold lots are rounded up.
+    """
+    if standing.perps == 0:
+        return False
+    return standing.smallest * (ONE - fraction) // ONE < least
+
+
+@internal
+def _funded(
+    standing: IMarginEngine.Standing, requirement: uint256, offer: Slice
+) -> (Slice, uint256):
+    """
+    @notice Asks the fund for an insolvent slice's price, and shrinks the slice to what it grants.
+    @return The slice, and the most the fund may pay, qu. FundEmpty where it grants next to nothing.
+    """
+    sold: Slice = offer
+    need: uint256 = self._deficit_of(standing.equity, offer.fraction) + offer.bonus
+    # What moves is rounded to lots, so the moved debt may exceed its share by a lot of each leg: of the
+    # order of 20 R per leg's lots where a leg has lost its notional at a 5 % rate. Whole accounts round
+    # by units only.
+    slack: uint256 = 1_000
+    if offer.capped and standing.smallest > 0:
+        slack += min(20 * requirement // standing.smallest, requirement // 50)
+    limit: uint256 = extcall FUND.draw(WHOLE_ACCOUNT, need + slack)
+    if limit < need + slack:
+        errors._require(limit > slack, errors.FUND_EMPTY)
+        sold.fraction = offer.fraction * (limit - slack) // need
+        errors._require(sold.fraction > 0, errors.FUND_EMPTY)
+        sold.bonus = offer.bonus * sold.fraction // offer.fraction
+        sold.capped = True
+    return sold, limit
+
+
+@internal
+@pure
+def _deficit_of(equity: int256, fraction: uint256) -> uint256:
+    """
+    @notice A slice's share of -E, qu, rounded up. E < 0.
+    """
+    return (convert(-equity, uint256) * fraction + ONE - 1) // ONE
+
+
+@internal
+@pure
+def _expected(equity: int256, offer: Slice) -> int256:
+    """
+    @notice What the bidder of a slice should pay, qu; negative where the fund pays.
+    """
+    if offer.insolvent:
+        return -convert(self._deficit_of(equity, offer.fraction) + offer.bonus, int256)
+    if offer.free:
+        return 0
+    moved: uint256 = convert(equity, uint256) * offer.fraction // ONE
+    if moved <= offer.discount:
+        return 3
+    return convert(moved - offer.discount + 3, int256)
+
+
+# -- after a sale --
+
+
+@internal
+def _settle(account: uint256, run: Run, emptied: bool, buffer: uint256) -> Run:
+    """
+    @notice Ends the auction of an account that is empty or back at (1 + buffer) R; otherwise notes what
+            deficit it has left.
+    """
+    after: Run = run
+    if emptied:
+        after.elapsed = 0
+        return self._finish(account, after, empty(Position))
+    standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
+    position: Position = self._position(standing)
+    goal: uint256 = position.requirement * (NANO + buffer)
+    if position.equity * convert(NANO, int256) >= convert(goal, int256):
+        if standing.perps == 0 and standing.collateral == 0:
+            after.elapsed = 0
+        return self._finish(account, after, position)
+    after.noted = self._note(account, run.noted, standing.equity)
+    return after
+
+
+@internal
+def _finish(account: uint256, run: Run, position: Position) -> Run:
+    """
+    @notice Unfreezes an account and closes its run. The starter of an unpaid run is owed nothing.
+    """
+    done: Run = run
+    done.running = False
+    done.stopped = False
+    done.seen = block.timestamp
+    done.noted = self._note(account, run.noted, 0)
+    extcall ENGINE.thaw(account)
+    log ILiquidationAuction.Ended(
+        account=account,
+        number=run.number,
+        elapsed=run.elapsed,
+        equity=position.equity,
+        requirement=position.requirement,
+    )
+    return done
+
+
+@internal
+def _note(account: uint256, noted: bool, equity: int256) -> bool:
+    """
+    @notice Tells the engine the account's negative equity, where there is or was one.
+    @return Whether one is noted now.
+    """
+    deficit: uint256 = 0
+    if equity < 0:
+        deficit = convert(-equity, uint256)
+    if noted or deficit > 0:
+        extcall ENGINE.note_deficit(account, deficit)
+    return deficit > 0
+
+
+@internal
+def _pay(
+    account: uint256, starter: address, terms: uint256, sold: uint256, ceiling: uint256
+) -> address:
+    """
+    @notice Pays executor (the caller) and starter for a slice, out of the keeper budget.
+    @param starter Who started and is not paid yet; zero where none.
+    @param terms Word 1 of the curve.
+    @param sold R sold, qu; under min_requirement nobody is paid.
+    @param ceiling The most both get, qu.
+    @return The starter still to be paid.
+    """
+    if sold < curves._field(terms, 208, 48) * TOK:
+        return starter
+    executed: uint256 = (
+        curves._field(terms, 120, 40) * TOK + sold * curves._field(terms, 184, 24) // NANO
+    )
+    started: uint256 = 0
+    if starter != empty(address):
+        started = (
+            curves._field(terms, 80, 40) * TOK
+            + sold * curves._field(terms, 160, 24) // NANO
+        )
+    if executed + started == 0:
+        return starter
+    left: uint256 = min(ceiling, staticcall ENGINE.keeper_budget())
+    executed = min(executed, left)
+    started = min(started, left - executed)
+    if starter == msg.sender:
+        self._pay_one(account, msg.sender, executed + started)
+        return empty(address)
+    self._pay_one(account, msg.sender, executed)
+    self._pay_one(account, starter, started)
+    return empty(address)
+
+
+@internal
+def _pay_one(account: uint256, keeper: address, amount: uint256):
+    """
+    @notice Pays a keeper into its account 0. A payment the engine refuses (it may not be able to credit
+            that account) is dropped: a starter must not be able to block the sale.
+    """
+    if amount == 0:
+        return
+    paid: bool = raw_call(
+        ENGINE.address,
+        abi_encode(
+            convert(keeper, uint256) << 96,
+            amount,
+            method_id=method_id("pay_keeper(uint256,uint256)"),
+        ),
+        revert_on_failure=False,
+    )
+    if paid:
+        log ILiquidationAuction.KeeperPaid(account=account, keeper=keeper, amount=amount)

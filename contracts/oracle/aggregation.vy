@@ -1,0 +1,135 @@
+# pragma version 0.4.3
+"""
+@title aggregation
+@license AGPL-3.0-only
+@notice From every source's newest datum to one price: median of the data within their age limit
+        (mean of the middle two for even counts, rounded down), their range, the oldest time, and
+        the second in which the quorum will be over age. A datum counts until its own expiry,
+        whatever its source does meanwhile, so no poke can worsen the state early.
+"""
+
+from contracts.oracle import chainlink_source
+from contracts.oracle import feed_state
+from contracts.oracle import feed_terms
+from contracts.oracle import feed_word
+
+uses: feed_state
+
+struct Aggregate:
+    valid: uint256  # number of data within their age limit
+    median: uint256  # ticks
+    low: uint256  # ticks, smallest valid
+    high: uint256  # ticks, largest valid
+    oldest: uint256  # s, smallest time of observation
+    stale_at: uint256  # s, last second in which the quorum is still within its limits
+    premium: int256  # 1e-6: of the report in force before this poke, 0 if none
+    data: uint256[5]  # datum words after this poke
+
+
+NO_REPORT: constant(uint256) = 255
+MASK_56: constant(uint256) = 2**56 - 1
+
+
+@internal
+def _gather(
+    feed: uint256, terms: uint256, reporter: uint256, report: uint256, now: uint256
+) -> Aggregate:
+    """
+    @notice Reads the on-chain sources, keeps what is newer, aggregates. Below the quorum the fields
+            median, low, high and stale_at mean nothing.
+    @param feed The feed's id.
+    @param terms Its terms word.
+    @param reporter Index of the source that `report` is for; NO_REPORT for none.
+    @param report A verified datum word.
+    @param now Seconds.
+    """
+    result: Aggregate = empty(Aggregate)
+    result.oldest = now
+    prices: uint256[5] = empty(uint256[5])  # ascending
+    expiries: uint256[5] = empty(uint256[5])  # descending
+    count: uint256 = 0
+    signed_seen: bool = False
+    for i: uint256 in range(feed_terms._count(terms), bound=5):
+        # Proof: feed < 2**16 and i < 5.
+        slot: uint256 = unsafe_add(unsafe_mul(feed, 8), i)
+        source: uint256 = feed_state.sources[slot]
+        kept: uint256 = feed_state.data[slot]
+        datum: uint256 = kept
+        max_age: uint256 = feed_terms._max_age(source)
+        if feed_terms._kind(source) == feed_terms.CHAINLINK:
+            datum = chainlink_source._read(source, kept, terms, now)
+        else:
+            # Proof: datum times are at most the timestamp of the block that took them.
+            age: uint256 = unsafe_sub(now, feed_word._datum_time(kept))
+            if not signed_seen and kept != 0 and age <= max_age:
+                signed_seen = True
+                result.premium = feed_word._datum_premium(kept)
+            if i == reporter:
+                datum = report
+        if datum != kept:
+            feed_state.data[slot] = datum
+        result.data[i] = datum
+        time: uint256 = feed_word._datum_time(datum)
+        if datum == 0 or unsafe_sub(now, time) > max_age:
+            continue
+        # Insert, keeping both arrays sorted. Proof: j counts down from count <= 4 and stops at 0.
+        price: uint256 = datum & MASK_56
+        expiry: uint256 = unsafe_add(time, max_age)
+        j: uint256 = count
+        for _: uint256 in range(4):
+            if j == 0 or prices[unsafe_sub(j, 1)] <= price:
+                break
+            prices[j] = prices[unsafe_sub(j, 1)]
+            j = unsafe_sub(j, 1)
+        prices[j] = price
+        j = count
+        for _: uint256 in range(4):
+            if j == 0 or expiries[unsafe_sub(j, 1)] >= expiry:
+                break
+            expiries[j] = expiries[unsafe_sub(j, 1)]
+            j = unsafe_sub(j, 1)
+        expiries[j] = expiry
+        count = unsafe_add(count, 1)
+        result.oldest = min(result.oldest, time)
+    result.valid = count
+    if count != 0:
+        # Proof: 1 <= count <= 5, so all indices are in 0..4; prices are < 2**56.
+        half: uint256 = count >> 1
+        result.median = prices[half]
+        if count & 1 == 0:
+            result.median = unsafe_add(prices[unsafe_sub(half, 1)], prices[half]) >> 1
+        result.low = prices[0]
+        result.high = prices[unsafe_sub(count, 1)]
+        # Proof: 1 <= quorum <= 5.
+        result.stale_at = expiries[unsafe_sub(feed_terms._quorum(terms), 1)]
+    return result
+
+
+@internal
+@pure
+def _spread_above(a: Aggregate, limit: uint256) -> bool:
+    """
+    @notice Whether max - min exceeds `limit` of the median.
+    @param a The aggregate.
+    @param limit 1e-4.
+    """
+    # Proof: low <= high < 2**56; limit < 2**12.
+    spread: uint256 = unsafe_sub(a.high, a.low)
+    return unsafe_mul(spread, 10_000) > unsafe_mul(a.median, limit)
+
+
+@internal
+@pure
+def _band_up(a: Aggregate, half_band: uint256) -> uint256:
+    """
+    @notice The offsets that cover all valid data, at least half_band, each rounded up.
+    @param a The aggregate, its spread at most 4000e-4.
+    @param half_band 1e-4.
+    @return low | high << 12, 1e-4 of the median.
+    """
+    # Proof: low <= median <= high < 2**56, median > 0 because every datum is (min_price >= 1).
+    pad: uint256 = unsafe_sub(a.median, 1)
+    down: uint256 = unsafe_mul(unsafe_sub(a.median, a.low), 10_000)
+    up: uint256 = unsafe_mul(unsafe_sub(a.high, a.median), 10_000)
+    low: uint256 = max(half_band, unsafe_div(unsafe_add(down, pad), a.median))
+    return low | (max(half_band, unsafe_div(unsafe_add(up, pad), a.median)) << 12)

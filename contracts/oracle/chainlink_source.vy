@@ -1,0 +1,115 @@
+# pragma version 0.4.3
+"""
+@title chainlink_source
+@license AGPL-3.0-only
+@notice Tolerant read of a Chainlink-shaped aggregator. Whatever it does (no code, revert, short or
+        long answer, burning its gas, zero, negative, future, going back in round or time, other
+        decimals than were listed), the result is the datum kept before; it never bricks the feed.
+        A caller who leaves too little gas for the read is refused, so nobody can make a sound
+        source look broken.
+"""
+
+from contracts.modules import errors
+from contracts.oracle import feed_terms
+from contracts.oracle import feed_word
+
+ROUND_GAS: constant(uint256) = 120_000  # proxies in use need under 40,000
+DECIMALS_GAS: constant(uint256) = 40_000
+MASK_56: constant(uint256) = 2**56 - 1
+UNKNOWN_DECIMALS: constant(uint256) = 255
+
+
+@internal
+@view
+def _decimals(target: address) -> uint256:
+    """
+    @notice What the aggregator says its decimals are; UNKNOWN_DECIMALS if it gives no sound answer.
+    @param target The aggregator.
+    """
+    left: uint256 = msg.gas
+    ok: bool = False
+    answer: Bytes[64] = b""
+    ok, answer = raw_call(
+        target,
+        method_id("decimals()"),
+        max_outsize=64,
+        gas=DECIMALS_GAS,
+        is_static_call=True,
+        revert_on_failure=False,
+    )
+    if not ok or len(answer) != 32:
+        self._check_not_starved(left, DECIMALS_GAS)
+        return UNKNOWN_DECIMALS
+    return min(extract32(answer, 0, output_type=uint256), UNKNOWN_DECIMALS)
+
+
+@internal
+@view
+def _read(source: uint256, kept: uint256, terms: uint256, now: uint256) -> uint256:
+    """
+    @notice The aggregator's newest datum, or `kept` when it has nothing newer that is sound.
+    @param source The source word.
+    @param kept The datum word accepted last; 0 if none.
+    @param terms The feed's terms word.
+    @param now Seconds.
+    """
+    left: uint256 = msg.gas
+    ok: bool = False
+    answer: Bytes[192] = b""
+    ok, answer = raw_call(
+        feed_terms._target(source),
+        method_id("latestRoundData()"),
+        max_outsize=192,
+        gas=ROUND_GAS,
+        is_static_call=True,
+        revert_on_failure=False,
+    )
+    if not ok or len(answer) != 160:
+        self._check_not_starved(left, ROUND_GAS)
+        return kept
+    round: uint256 = extract32(answer, 0, output_type=uint256)
+    time: uint256 = extract32(answer, 96, output_type=uint256)
+    if round >> 80 != 0 or time == 0 or time > now:
+        return kept
+    if round < feed_word._datum_round(kept) or time < feed_word._datum_time(kept):
+        return kept
+    price: uint256 = self._to_ticks_floor(
+        extract32(answer, 32, output_type=uint256), feed_terms._decimals(source)
+    )
+    if not feed_terms._price_in_bounds(terms, price):
+        return kept
+    # A datum of the same time and round is the one kept, whatever it says now.
+    if round == feed_word._datum_round(kept) and time == feed_word._datum_time(kept):
+        return kept
+    if self._decimals(feed_terms._target(source)) != feed_terms._decimals(source):
+        return kept
+    return feed_word._datum(price, time, round, 0)
+
+
+@internal
+@pure
+def _to_ticks_floor(answer: uint256, decimals: uint256) -> uint256:
+    """
+    @notice An answer in ticks, rounded down; 0 if it is negative or absurdly large.
+    @param answer The answer's 32 bytes.
+    @param decimals 0 to 27.
+    """
+    # Negative answers have the top bit set and are refused with the too large ones.
+    if answer >= 2**128:
+        return 0
+    # Proof: answer < 2**128 and 10**9 < 2**30; the exponents are in 0..9 and 1..18.
+    if decimals <= 9:
+        return unsafe_mul(answer, 10 ** unsafe_sub(9, decimals))
+    return unsafe_div(answer, 10 ** unsafe_sub(decimals, 9))
+
+
+@internal
+@view
+def _check_not_starved(left: uint256, needed: uint256):
+    """
+    @notice Reverts StarvedCall if the call that failed got less gas than it was meant to.
+    @param left Gas before the call.
+    @param needed Gas the call was meant to get.
+    """
+    # A call gets at most 63/64 of what is left; 5,000 covers the cold address and the memory.
+    errors._require(left >= needed + needed // 63 + 5_000, errors.STARVED_CALL)

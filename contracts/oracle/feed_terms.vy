@@ -1,0 +1,260 @@
+# pragma version 0.4.3
+"""
+@title feed_terms
+@license AGPL-3.0-only
+@notice A feed's rules and sources: checked once when they are set, then two kinds of packed words.
+
+        terms word
+        bits    field          unit
+        0-2     quorum         sources that must be within their age limit
+        3-5     count          sources listed
+        6-17    half_band      1e-4: the band is at least this wide on each side
+        18-29   band           1e-4: a spread (max - min over median) above it is DEGRADED
+        30-41   halt_band      1e-4: a spread above it is HALTED
+        42-55   jump_base      1e-4: a move this large is always allowed
+        56-75   jump_rate      1e-8 per s of the old price's age, added to jump_base
+        76-87   confirm        s of calm before a halt is released
+        88-104  premium_clamp  1e-6 of price
+        105-118 premium_tau    minutes: time constant of the slow premium
+        119-132 variance_tau   minutes: time constant of the variance
+        133-144 spacing        s: least time between two variance samples
+        145-155 sigma_cap      1e-2, annualised: one sample counts as at most this volatility
+        156-192 min_price      ticks, 32 significant bits, a valid datum is not below
+        193-229 max_price      ticks, 32 significant bits, a valid datum is not above
+
+        source word
+        0-159   target         address, or the signer set's id
+        160-167 kind           1 Chainlink-shaped aggregator, 2 signed reports
+        168-175 decimals       of the source's answers, pinned when listed
+        176-199 max_age        s: a datum is valid while its age is at most this
+"""
+
+from contracts.modules import errors
+from contracts.oracle import feed_word
+
+struct FeedTerms:
+    quorum: uint256  # sources, 1 to 5
+    half_band: uint256  # 1e-4, 1 to 500
+    band: uint256  # 1e-4, half_band to halt_band
+    halt_band: uint256  # 1e-4, at most 4000
+    jump_base: uint256  # 1e-4, 1 to 9999
+    jump_rate: uint256  # 1e-8 per s, 1 to 1_000_000
+    confirm: uint256  # s, 1 to 3600
+    premium_clamp: uint256  # 1e-6, at most 131_071
+    premium_tau: uint256  # minutes, 1 to 14_400
+    variance_tau: uint256  # minutes, 1 to 14_400
+    spacing: uint256  # s, 1 to 3600
+    sigma_cap: uint256  # 1e-2, 1 to 2000
+    min_price: uint256  # ticks, above 0
+    max_price: uint256  # ticks, above min_price, below 2**55
+
+
+struct SourceTerms:
+    kind: uint256  # 1 Chainlink-shaped aggregator, 2 signed reports
+    target: address  # aggregator; empty for signed reports
+    signer_set: uint256  # id of the signer set; 0 for an aggregator
+    max_age: uint256  # s, 1 to 131_071
+
+
+CHAINLINK: constant(uint256) = 1
+SIGNED: constant(uint256) = 2
+MAX_SOURCES: constant(uint256) = 5
+MAX_AGE_LIMIT: constant(uint256) = 2**17 - 1  # s; what the hot word's delay and ttl hold
+MAX_PRICE: constant(uint256) = 2**55 - 1  # ticks; leaves room for the premium in 56 bits
+MAX_DECIMALS: constant(uint256) = 27
+MASK_12: constant(uint256) = 2**12 - 1
+
+
+@internal
+@pure
+def _in(x: uint256, low: uint256, high: uint256) -> bool:
+    """
+    @notice Whether low <= x <= high.
+    """
+    return x >= low and x <= high
+
+
+@internal
+@pure
+def _pack_terms(t: FeedTerms, count: uint256) -> uint256:
+    """
+    @notice Checks the rules alone and together and packs them. Reverts BadQuorum when the quorum
+            is not reachable, BadParameter when a value is out of its bounds above.
+    @param t The rules.
+    @param count Number of sources.
+    """
+    errors._require(self._in(t.quorum, 1, count) and count <= MAX_SOURCES, errors.BAD_QUORUM)
+    errors._require(
+        self._in(t.half_band, 1, 500)
+        and self._in(t.halt_band, t.band, 4_000)
+        and t.half_band <= t.band
+        and self._in(t.jump_base, 1, 9_999)
+        and self._in(t.jump_rate, 1, 1_000_000)
+        and self._in(t.confirm, 1, 3_600)
+        and t.premium_clamp <= 131_071
+        and self._in(t.premium_tau, 1, 14_400)
+        and self._in(t.variance_tau, 1, 14_400)
+        and self._in(t.spacing, 1, 3_600)
+        and self._in(t.sigma_cap, 1, 2_000)
+        and self._in(t.max_price, 2, MAX_PRICE)
+        and self._in(t.min_price, 1, t.max_price - 1),
+        errors.BAD_PARAMETER,
+    )
+    return (
+        t.quorum
+        | (count << 3)
+        | (t.half_band << 6)
+        | (t.band << 18)
+        | (t.halt_band << 30)
+        | (t.jump_base << 42)
+        | (t.jump_rate << 56)
+        | (t.confirm << 76)
+        | (t.premium_clamp << 88)
+        | (t.premium_tau << 105)
+        | (t.variance_tau << 119)
+        | (t.spacing << 133)
+        | (t.sigma_cap << 145)
+        | (feed_word._to_float_floor(t.min_price) << 156)
+        | (feed_word._to_float_floor(t.max_price) << 193)
+    )
+
+
+@internal
+@pure
+def _quorum(terms: uint256) -> uint256:
+    return terms & 7
+
+
+@internal
+@pure
+def _count(terms: uint256) -> uint256:
+    return (terms >> 3) & 7
+
+
+@internal
+@pure
+def _half_band(terms: uint256) -> uint256:
+    return (terms >> 6) & MASK_12
+
+
+@internal
+@pure
+def _band(terms: uint256) -> uint256:
+    return (terms >> 18) & MASK_12
+
+
+@internal
+@pure
+def _halt_band(terms: uint256) -> uint256:
+    return (terms >> 30) & MASK_12
+
+
+@internal
+@pure
+def _confirm(terms: uint256) -> uint256:
+    return (terms >> 76) & MASK_12
+
+
+@internal
+@pure
+def _premium_clamp(terms: uint256) -> uint256:
+    return (terms >> 88) & (2**17 - 1)
+
+
+@internal
+@pure
+def _premium_tau(terms: uint256) -> uint256:
+    """
+    @notice Seconds.
+    """
+    # Proof: 14 bits of minutes, so < 2**20 seconds.
+    return unsafe_mul((terms >> 105) & (2**14 - 1), 60)
+
+
+@internal
+@pure
+def _variance_tau(terms: uint256) -> uint256:
+    """
+    @notice Seconds.
+    """
+    # Proof: as in _premium_tau.
+    return unsafe_mul((terms >> 119) & (2**14 - 1), 60)
+
+
+@internal
+@pure
+def _spacing(terms: uint256) -> uint256:
+    return (terms >> 133) & MASK_12
+
+
+@internal
+@pure
+def _sigma_cap(terms: uint256) -> uint256:
+    return (terms >> 145) & (2**11 - 1)
+
+
+@internal
+@pure
+def _price_in_bounds(terms: uint256, price: uint256) -> bool:
+    """
+    @notice Whether a datum's price is inside the feed's absolute bounds.
+    @param terms The terms word.
+    @param price Ticks.
+    """
+    low: uint256 = feed_word._from_float((terms >> 156) & (2**37 - 1))
+    return price >= low and price <= feed_word._from_float(terms >> 193)
+
+
+@internal
+@pure
+def _jump_allowed(terms: uint256, old_price: uint256, price: uint256, age: uint256) -> bool:
+    """
+    @notice Whether the move is within jump_base + jump_rate * age.
+    @param terms The terms word.
+    @param old_price Ticks, the reference.
+    @param price Ticks.
+    @param age Seconds since the reference was observed.
+    """
+    # Proof: prices are < 2**56, 1e8 < 2**27; the allowance is < 2**14 * 1e4 + 2**20 * 2**32 < 2**53
+    # (age < 2**32), so both products are < 2**109.
+    move: uint256 = unsafe_sub(max(price, old_price), min(price, old_price))
+    base: uint256 = unsafe_mul((terms >> 42) & (2**14 - 1), 10_000)
+    allowance: uint256 = unsafe_add(base, unsafe_mul((terms >> 56) & (2**20 - 1), age))
+    return unsafe_mul(move, 100_000_000) <= unsafe_mul(old_price, allowance)
+
+
+@internal
+@pure
+def _pack_source(kind: uint256, target: uint256, decimals: uint256, max_age: uint256) -> uint256:
+    """
+    @notice The source word of checked fields.
+    @param kind CHAINLINK or SIGNED.
+    @param target Address or signer set id.
+    @param decimals 0 to 27.
+    @param max_age Seconds.
+    """
+    return target | (kind << 160) | (decimals << 168) | (max_age << 176)
+
+
+@internal
+@pure
+def _kind(source: uint256) -> uint256:
+    return (source >> 160) & 255
+
+
+@internal
+@pure
+def _target(source: uint256) -> address:
+    return convert(source & convert(max_value(uint160), uint256), address)
+
+
+@internal
+@pure
+def _decimals(source: uint256) -> uint256:
+    return (source >> 168) & 255
+
+
+@internal
+@pure
+def _max_age(source: uint256) -> uint256:
+    return (source >> 176) & (2**24 - 1)

@@ -1,0 +1,93 @@
+# pragma version 0.4.3
+"""
+@title realised_variance
+@license AGPL-3.0-only
+@notice Exponentially weighted variance of log returns under irregular spacing, and a slow average
+        of the price with the same time constant. One sample's annualised variance is clamped at
+        sigma_cap**2, so its return counts as at most sigma_cap * sqrt(dt).
+
+        history word
+        bits    field     unit
+        0-61    variance  1e-16, annualised, full precision
+        62-117  price     ticks, of the last sample; 0 before the first
+        118-149 time      s, of the last sample
+        150-205 slow      ticks, slow average of the sampled prices
+"""
+
+from contracts.modules import fixed_point
+from contracts.oracle import feed_terms
+
+Q: constant(uint256) = 2**96
+MASK_62: constant(uint256) = 2**62 - 1
+MASK_56: constant(uint256) = 2**56 - 1
+MASK_32: constant(uint256) = 2**32 - 1
+YEAR_SCALE: constant(uint256) = 365 * 86_400 * 10**16  # s per year, in the variance's 1e-16
+
+
+@internal
+@pure
+def _variance(history: uint256) -> uint256:
+    """
+    @notice 1e-12, annualised, rounded down.
+    """
+    return (history & MASK_62) // 10_000
+
+
+@internal
+@pure
+def _pack(variance: uint256, price: uint256, time: uint256, slow: uint256) -> uint256:
+    """
+    @notice The history word of fields that fit.
+    """
+    return variance | (price << 62) | (time << 118) | (slow << 150)
+
+
+@internal
+@pure
+def _sample(history: uint256, terms: uint256, price: uint256, now: uint256) -> uint256:
+    """
+    @notice The history word after an accepted price: unchanged within `spacing` of the last sample.
+    @param history The word before; before the first sample only the variance is set.
+    @param terms The feed's terms word.
+    @param price Ticks, > 0.
+    @param now Seconds.
+    """
+    variance: uint256 = history & MASK_62
+    last: uint256 = (history >> 62) & MASK_56
+    if last == 0:
+        return self._pack(variance, price, now, price)
+    # Proof: the last sample's time was an earlier block's timestamp or this one's.
+    elapsed: uint256 = unsafe_sub(now, (history >> 118) & MASK_32)
+    if elapsed < feed_terms._spacing(terms):
+        return history
+    # Proof: elapsed < 2**32, tau >= 60 s, so the argument is < 2**128; the weight is <= Q + 1 and
+    # at most Q because elapsed >= 1 (spacing >= 1) makes it strictly smaller than Q.
+    weight: uint256 = fixed_point._exp_neg(
+        unsafe_div(elapsed << 96, feed_terms._variance_tau(terms))
+    )
+    sampled: uint256 = self._annualised_floor(fixed_point._ln_ratio(price, last), elapsed)
+    cap: uint256 = feed_terms._sigma_cap(terms)
+    # Proof: cap < 2**11, so cap**2 * 1e12 < 2**62; variance < 2**62 by the same cap; slow and price
+    # are < 2**56: every product with a weight is < 2**158, and weighted means do not exceed their
+    # arguments, so the fields fit.
+    sampled = min(sampled, unsafe_mul(unsafe_mul(cap, cap), 10**12))
+    other: uint256 = unsafe_sub(Q, weight)
+    variance = unsafe_add(unsafe_mul(variance, weight), unsafe_mul(sampled, other)) >> 96
+    slow: uint256 = history >> 150
+    slow = unsafe_add(unsafe_mul(slow, weight), unsafe_mul(price, other)) >> 96
+    return self._pack(variance, price, now, slow)
+
+
+@internal
+@pure
+def _annualised_floor(log_return: int256, elapsed: uint256) -> uint256:
+    """
+    @notice log_return**2 * year / elapsed.
+    @param log_return 2**96; |x| < 45 * 2**96.
+    @param elapsed Seconds, >= 1.
+    @return 1e-16.
+    """
+    # Proof: the square is < 2**204, shifted < 2**108; YEAR_SCALE < 2**78, so the product is < 2**186.
+    size: uint256 = convert(abs(log_return), uint256)
+    square: uint256 = unsafe_mul(size, size) >> 96
+    return unsafe_div(unsafe_mul(square, YEAR_SCALE), elapsed << 96)

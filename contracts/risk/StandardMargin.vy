@@ -1,0 +1,545 @@
+# pragma version 0.4.3
+# pragma nonreentrancy on
+"""
+@title StandardMargin
+@license AGPL-3.0-only
+@notice Margin of isolated and cross accounts. Per position, with notional N = |size| x mark:
+            base          r = clamp(k sqrt(h) sigma, floor, cap)
+            size          c_s sqrt(|size| / D), so that margin grows as N^1.5
+            concentration c_o sqrt(OI / D) on the side's open interest
+            MM = N (r + size + concentration on the slow open interest) x age multiplier
+            IM = max(multiple x N (r + size + concentration on max(live, slow)), N x floor) x age
+        sigma = max(realised, blend of realised and stressed, forecast). Collateral adds its haircuts.
+        Every requirement rounds up, every value down.
+@dev Trusts the oracle for its words and the engine for `root` and for the legs it passes. Values and
+     their ramps are in the module risk_parameters. The rate follows realised volatility at once in both
+     directions; it has no ramp of its own yet.
+"""
+from snekmate.auth import ownable
+from snekmate.auth import ownable_2step
+
+from contracts.interfaces import IRiskModel
+from contracts.modules import errors
+from contracts.modules import quote_word
+from contracts.modules import rounding
+from contracts.risk import risk_parameters
+from contracts.risk import slow_root
+
+implements: IRiskModel
+
+initializes: ownable
+initializes: ownable_2step[ownable := ownable]
+initializes: risk_parameters
+
+exports: (
+    ownable_2step.owner,
+    ownable_2step.pending_owner,
+    ownable_2step.transfer_ownership,
+    ownable_2step.accept_ownership,
+)
+
+
+interface IOracle:
+    def words(feeds: DynArray[uint256, MAX_FEEDS]) -> DynArray[uint256, MAX_FEEDS]: view
+    def word(feed: uint256) -> uint256: view
+    def settlement_price(feed: uint256) -> uint256: view
+
+
+event MarketListed:
+    market: indexed(uint256)
+    feed: indexed(uint256)
+    parameters: risk_parameters.MarketParameters
+
+
+event ParametersSet:
+    market: indexed(uint256)
+    old: risk_parameters.MarketParameters
+    new: risk_parameters.MarketParameters
+
+
+event MarketClosed:
+    market: indexed(uint256)
+    mark: uint256  # ticks
+    funding: int256  # ticks
+
+
+MAX_LEGS: constant(uint256) = 72
+MAX_HOLDINGS: constant(uint256) = 16
+MAX_FEEDS: constant(uint256) = 88
+
+MASK_14: constant(uint256) = 2**14 - 1
+MASK_16: constant(uint256) = 2**16 - 1
+MASK_40: constant(uint256) = 2**40 - 1
+MASK_56: constant(uint256) = 2**56 - 1
+MASK_64: constant(uint256) = 2**64 - 1
+MASK_128: constant(uint256) = 2**128 - 1
+SIGN_55: constant(uint256) = 2**55
+
+AGE_ONE: constant(uint256) = 10**6
+MM_SCALE: constant(uint256) = 10**17 * 2**32  # rate in 1e-11 x 2^-32, age multiplier in 1e-6
+IM_SCALE: constant(uint256) = 10**20 * 2**32  # the same x multiple in 1e-3
+INITIAL_FLOOR_UNIT: constant(uint256) = 10**10 * 2**32  # 1e-4 of notional in rate x multiple
+STATE_MASK: constant(uint256) = 3 << 160
+BAND_SCALE: constant(uint256) = 10**5
+HAIRCUT_SCALE: constant(uint256) = 10**4
+TICKS_TO_QU: constant(uint256) = 10**6  # 1e-9 USD -> 1e-15 USD
+FRESH_STATES: constant(uint256) = 2  # OK and DEGRADED lie below
+
+oracle: public(reentrant(immutable(address)))
+engine: public(reentrant(immutable(address)))
+
+# market -> quote word fixed at its close (0 while it is open)
+closed_words: HashMap[uint256, uint256]
+
+
+@deploy
+def __init__(oracle_: address, engine_: address, owner_: address):
+    """
+    @notice Fixes the neighbours. They may be deployed later, at addresses known by now.
+    @param oracle_ The oracle adapter. Reverts NullAddress on zero, as for the others.
+    @param engine_ The margin engine.
+    @param owner_ Governance.
+    """
+    errors._require(
+        oracle_ != empty(address) and engine_ != empty(address) and owner_ != empty(address),
+        errors.NULL_ADDRESS,
+    )
+    ownable.__init__()
+    ownable_2step.__init__()
+    ownable_2step._transfer_ownership(owner_)
+    oracle = oracle_
+    engine = engine_
+
+
+# --- engine -----------------------------------------------------------------------------------------
+
+
+@external
+def quote(market: uint256, root: uint256) -> uint256:
+    """
+    @notice The market's quote word; first accrues the slow open-interest root with the root that
+            held until now. Engine only (NotEngine). UnknownMarket if it is not listed.
+    @param market Market id.
+    @param root isqrt(open interest in lots << 24) before the change at hand; below 2^40.
+    @return The quote word (modules/quote_word.vy); a closed market's is fixed.
+    """
+    errors._require(msg.sender == engine, errors.NOT_ENGINE)
+    word: uint256 = self._hot(market)
+    if word & risk_parameters.CLOSED_FLAG != 0:
+        return self.closed_words[market]
+    if (word >> 56) & risk_parameters.TIME_MASK != block.timestamp:
+        self._accrue(market, word, root)
+    return staticcall IOracle(oracle).word(word & MASK_16)
+
+
+@external
+def close(market: uint256):
+    """
+    @notice Fixes a market's mark (the oracle's settlement price) and funding index for ever. Engine
+            only (NotEngine); MarketClosed the second time, UnknownMarket if never listed; the oracle
+            reverts NoPrice where it has no settlement price.
+    @param market Market id.
+    """
+    errors._require(msg.sender == engine, errors.NOT_ENGINE)
+    hot: uint256 = self._hot(market)
+    errors._require(hot & risk_parameters.CLOSED_FLAG == 0, errors.MARKET_CLOSED)
+    feed: uint256 = hot & MASK_16
+    mark: uint256 = staticcall IOracle(oracle).settlement_price(feed)
+    errors._require(mark > 0 and mark <= MASK_56, errors.NO_PRICE)
+    funding: int256 = quote_word._funding(staticcall IOracle(oracle).word(feed))
+    self.closed_words[market] = quote_word._pack(mark, funding, 0, 0, 0, quote_word.OK, 0)
+    risk_parameters.hot[market] = hot | risk_parameters.CLOSED_FLAG
+    log MarketClosed(market=market, mark=mark, funding=funding)
+
+
+@external
+@view
+@reentrant  # read by the engine and by previews in the middle of their own flows; writes nothing
+def peek(market: uint256) -> uint256:
+    """
+    @notice The market's quote word, nothing accrued. UnknownMarket if it is not listed.
+    @param market Market id.
+    @return The quote word.
+    """
+    word: uint256 = self._hot(market)
+    if word & risk_parameters.CLOSED_FLAG != 0:
+        return self.closed_words[market]
+    return staticcall IOracle(oracle).word(word & MASK_16)
+
+
+@external
+@view
+@reentrant  # the engine's health check runs while vault, venue and auction are in their own flows
+def assess(
+    legs: DynArray[IRiskModel.Leg, MAX_LEGS], holdings: DynArray[uint256, MAX_HOLDINGS]
+) -> IRiskModel.Assessment:
+    """
+    @notice Margin of one account. UnknownMarket where a leg's market is not listed; reverts where the
+            oracle does not know a feed.
+    @param legs Positions (see IRiskModel.Leg); size within int64, g within int128, both qu and lots
+           as the engine stores them.
+    @param holdings Collateral words (see IRiskModel.assess); amount in token units.
+    @return Amounts in quote units, requirements rounded up, values down.
+    """
+    feeds: DynArray[uint256, MAX_FEEDS] = []
+    for leg: IRiskModel.Leg in legs:
+        hot: uint256 = risk_parameters.hot[convert(convert(leg.terms, bytes32), uint256) & MASK_16]
+        if hot & risk_parameters.CLOSED_FLAG == 0:
+            if hot == 0:
+                errors._fail(errors.UNKNOWN_MARKET)
+            feeds.append(hot & MASK_16)
+    for holding: uint256 in holdings:
+        feeds.append((holding >> 128) & MASK_16)
+    words: DynArray[uint256, MAX_FEEDS] = []
+    if len(feeds) > 0:
+        # No code there means no returned words, which reverts too: the size check is spare.
+        words = staticcall IOracle(oracle).words(feeds, skip_contract_check=True)
+
+    unrealised: int256 = 0
+    linear: uint256 = 0  # qu x MM_SCALE, as the next two
+    superlinear: uint256 = 0
+    stale: uint256 = 0
+    initial: uint256 = 0  # qu x IM_SCALE
+    edge: uint256 = 0  # qu x BAND_SCALE
+    state: uint256 = 0
+    next: uint256 = 0
+    # Written out rather than split into functions: a call costs about 100 gas a leg.
+    # Bounds for every unsafe operation: |size| <= 2^63, mark < 2^56, so N < 2^119 qu. Rates in 1e-11 of
+    # notional x 2^32: base < 2^41 * 2^32, add-ons < 2^48 (coefficient) * 2^45 (root); age < 2^21;
+    # multiple < 2^12. One leg's IM numerator < 2^119 * 2^95 * 2^21 * 2^12 = 2^247, and 72 of them
+    # < 2^254. |mark - C| < 2^57, so |P&L| < 2^121 + 2^127 a leg with g an int128.
+    for leg: IRiskModel.Leg in legs:
+        terms: uint256 = convert(convert(leg.terms, bytes32), uint256)
+        hot: uint256 = risk_parameters.hot[terms & MASK_16]
+        if hot & risk_parameters.CLOSED_FLAG != 0:
+            unrealised = unsafe_add(unrealised, self._closed_value(leg))
+            continue
+        word: uint256 = words[next]
+        next = unsafe_add(next, 1)
+        # C's field flipped at its sign bit is C + 2^55; the difference wraps to the right int256.
+        unrealised = unsafe_add(
+            unrealised,
+            unsafe_add(
+                unsafe_mul(
+                    leg.terms >> 192,
+                    convert(
+                        convert(
+                            unsafe_sub(
+                                unsafe_add(word & MASK_56, SIGN_55),
+                                ((word >> 56) & MASK_56) ^ SIGN_55,
+                            ),
+                            bytes32,
+                        ),
+                        int256,
+                    ),
+                ),
+                leg.g,
+            ),
+        )
+        size: uint256 = terms >> 192
+        band: uint256 = word >> 128
+        if size >= 2**63:
+            size = unsafe_sub(2**64, size)
+            band = word >> 144
+        notional: uint256 = unsafe_mul(size, word & MASK_56)
+        edge = unsafe_add(edge, unsafe_mul(notional, band & MASK_16))
+
+        sigma: uint256 = unsafe_add(isqrt((word >> 168) & MASK_64), 1)  # 1e-6, an upper bound
+        root: uint256 = unsafe_add(isqrt(size << 24), 1)  # an upper bound
+        coefficient: uint256 = ((hot >> 194) & MASK_14) << ((hot >> 208) & 63)
+        crowd: uint256 = (terms >> 16) & MASK_40  # live root of open interest
+        slow: uint256 = (hot >> 16) & MASK_40
+        if slow != crowd:
+            slow = slow_root._accrued_up(
+                slow,
+                crowd,
+                unsafe_sub(block.timestamp, (hot >> 56) & risk_parameters.TIME_MASK),
+                coefficient,
+            )
+        values: uint256 = hot
+        if hot & risk_parameters.RAMP_FLAG != 0:
+            values = risk_parameters._in_force(hot, risk_parameters.ramps[terms & MASK_16])
+            coefficient = ((values >> 194) & MASK_14) << ((values >> 208) & 63)
+        base: uint256 = min(
+            max(
+                max(
+                    unsafe_mul((values >> 96) & MASK_16, sigma),
+                    unsafe_add(
+                        unsafe_mul((values >> 112) & MASK_16, sigma),
+                        unsafe_mul((values >> 128) & MASK_16, 10**6),
+                    ),
+                ),
+                unsafe_mul((values >> 144) & MASK_16, 10**6),
+            ),
+            unsafe_mul((values >> 160) & MASK_14, 10**7),
+        ) << 32
+        growth: uint256 = unsafe_mul(
+            ((values >> 174) & MASK_14) << ((values >> 188) & 63), root
+        )
+        scaled: uint256 = unsafe_mul(
+            notional,
+            unsafe_add(
+                AGE_ONE, min(AGE_ONE, unsafe_mul(values >> 240, (word >> 112) & MASK_16))
+            ),
+        )
+        flat: uint256 = unsafe_mul(scaled, unsafe_add(base, unsafe_mul(coefficient, slow)))
+        grown: uint256 = unsafe_mul(scaled, growth)
+        linear = unsafe_add(linear, flat)
+        superlinear = unsafe_add(superlinear, grown)
+        if word & STATE_MASK != 0:
+            state = max(state, (word >> 160) & 3)
+            if (word >> 160) & 3 >= FRESH_STATES:
+                stale = unsafe_add(stale, unsafe_add(flat, grown))
+        # Initial margin: live open interest where it is larger, and the stricter values of a ramp.
+        if slow > crowd:
+            crowd = slow
+        if values != hot:
+            initial = unsafe_add(
+                initial,
+                self._ramped_initial(
+                    risk_parameters._stricter(values, hot), word, notional, sigma, root, crowd
+                ),
+            )
+            continue
+        initial = unsafe_add(
+            initial,
+            unsafe_mul(
+                scaled,
+                max(
+                    unsafe_mul(
+                        (values >> 214) & 4095,
+                        unsafe_add(unsafe_add(base, growth), unsafe_mul(coefficient, crowd)),
+                    ),
+                    unsafe_mul((values >> 226) & MASK_14, INITIAL_FLOOR_UNIT),
+                ),
+            ),
+        )
+
+    collateral: uint256 = 0  # qu
+    haircut: uint256 = 0  # qu x HAIRCUT_SCALE, as the next two
+    initial_haircut: uint256 = 0
+    stale_haircut: uint256 = 0
+    stale_value: uint256 = 0  # qu
+    for holding: uint256 in holdings:
+        word: uint256 = words[next]
+        next = unsafe_add(next, 1)
+        # amount < 2^128, mark < 2^56, 1e6 < 2^20: the product < 2^204. The power is checked.
+        value: uint256 = (
+            unsafe_mul(unsafe_mul(holding & MASK_128, word & MASK_56), TICKS_TO_QU)
+            // 10 ** ((holding >> 176) & 255)
+        )
+        cut: uint256 = (holding >> 144) & MASK_16
+        lost: uint256 = unsafe_mul(value, cut)
+        collateral = unsafe_add(collateral, value)
+        haircut = unsafe_add(haircut, lost)
+        initial_haircut = unsafe_add(
+            initial_haircut, unsafe_mul(value, max(cut, (holding >> 160) & MASK_16))
+        )
+        edge = unsafe_add(edge, unsafe_mul(value, (word >> 128) & MASK_16))
+        feed_state: uint256 = (word >> 160) & 3
+        state = max(state, feed_state)
+        if feed_state >= FRESH_STATES:
+            stale_haircut = unsafe_add(stale_haircut, lost)
+            stale_value = unsafe_add(stale_value, value)
+
+    result: IRiskModel.Assessment = empty(IRiskModel.Assessment)
+    result.unrealised = unrealised
+    result.collateral = collateral
+    # Quotients of sums below 2^254 by more than 2^13, so each sum of two fits.
+    result.linear = unsafe_add(
+        rounding._div_up(linear, MM_SCALE), rounding._div_up(haircut, HAIRCUT_SCALE)
+    )
+    result.superlinear = rounding._div_up(superlinear, MM_SCALE)
+    result.initial_value = unsafe_sub(
+        unsafe_add(unrealised, convert(collateral, int256)),
+        convert(rounding._div_up(edge, BAND_SCALE), int256),
+    )
+    result.initial = max(
+        unsafe_add(
+            rounding._div_up(initial, IM_SCALE), rounding._div_up(initial_haircut, HAIRCUT_SCALE)
+        ),
+        unsafe_add(result.linear, result.superlinear),
+    )
+    result.state = state
+    stale = rounding._div_up(stale, MM_SCALE)
+    result.stale_requirement = unsafe_add(stale, rounding._div_up(stale_haircut, HAIRCUT_SCALE))
+    result.stale_value = unsafe_add(stale, stale_value)
+    return result
+
+
+# --- governance -------------------------------------------------------------------------------------
+
+
+@external
+def list_market(market: uint256, feed: uint256, parameters: risk_parameters.MarketParameters):
+    """
+    @notice Lists a market on a feed, for ever. Owner only (NotGovernance). NoPrice where the feed
+            gives none now; AlreadyListed; BadParameter or JointBound where a value is refused.
+    @param market Market id, 0..65535; ids are never reused.
+    @param feed Oracle feed id, 1..65535.
+    @param parameters Its values (units beside each field).
+    """
+    self._only_governance()
+    risk_parameters._list(market, feed, parameters)
+    word: uint256 = staticcall IOracle(oracle).word(feed)
+    errors._require(word & MASK_56 != 0, errors.NO_PRICE)
+    log MarketListed(market=market, feed=feed, parameters=parameters)
+
+
+@external
+def set_parameters(market: uint256, parameters: risk_parameters.MarketParameters):
+    """
+    @notice New target values. New risk meets the stricter of old and new at once; open positions are
+            led there along a ramp that starts, after a grace period, from the values in force.
+            Owner only (NotGovernance). UnknownMarket, MarketClosed, BadParameter, JointBound.
+    @param market Market id.
+    @param parameters The new values.
+    """
+    self._only_governance()
+    errors._require(market <= MASK_16, errors.UNKNOWN_MARKET)
+    old: risk_parameters.MarketParameters = risk_parameters.stored[market]
+    risk_parameters._retarget(market, parameters)
+    log ParametersSet(market=market, old=old, new=parameters)
+
+
+# --- views ------------------------------------------------------------------------------------------
+
+
+@external
+@view
+@reentrant  # constant within a call of any other contract; writes nothing
+def parameters(market: uint256) -> risk_parameters.MarketParameters:
+    """
+    @notice What governance last set; all zero where the market is not listed.
+    @param market Market id.
+    @return The target values.
+    """
+    return risk_parameters.stored[market]
+
+
+@external
+@view
+@reentrant  # as above
+def market_words(market: uint256) -> (uint256, uint256, uint256):
+    """
+    @notice The packed words of a market (layout in risk_parameters).
+    @param market Market id.
+    @return Hot word with target values · hot word with the values in force now · ramp word.
+    """
+    word: uint256 = risk_parameters.hot[market]
+    ramp: uint256 = risk_parameters.ramps[market]
+    return word, risk_parameters._maintenance_word(market, word), ramp
+
+
+@external
+@view
+@reentrant  # as above
+def slow_root_of(market: uint256, live: uint256) -> uint256:
+    """
+    @notice The slow open-interest root now, were the live root `live` since its last change.
+    @param market Market id.
+    @param live Live root, isqrt(lots << 24).
+    @return The slow root, same unit.
+    """
+    return self._slow_root(risk_parameters.hot[market], live)
+
+
+# --- internals --------------------------------------------------------------------------------------
+
+
+@internal
+@view
+def _only_governance():
+    """
+    @notice NotGovernance unless the owner calls.
+    """
+    errors._require(msg.sender == ownable.owner, errors.NOT_GOVERNANCE)
+
+
+@internal
+@view
+def _hot(market: uint256) -> uint256:
+    """
+    @notice A market's hot word; UnknownMarket where there is none.
+    """
+    errors._require(market <= MASK_16, errors.UNKNOWN_MARKET)
+    word: uint256 = risk_parameters.hot[market]
+    errors._require(word != 0, errors.UNKNOWN_MARKET)
+    return word
+
+
+@internal
+@view
+def _slow_root(hot: uint256, live: uint256) -> uint256:
+    """
+    @notice The slow root brought to now; see slow_root.
+    """
+    slow: uint256 = (hot >> 16) & MASK_40
+    # Proof: the stored time is a past block's.
+    elapsed: uint256 = unsafe_sub(block.timestamp, (hot >> 56) & risk_parameters.TIME_MASK)
+    coefficient: uint256 = ((hot >> 194) & MASK_14) << ((hot >> 208) & 63)
+    return slow_root._accrued_up(slow, live, elapsed, coefficient)
+
+
+@internal
+def _accrue(market: uint256, hot: uint256, root: uint256):
+    """
+    @notice Stores the slow root as of now, and drops the flag of a ramp that is over.
+    """
+    errors._require(root <= MASK_40, errors.OUT_OF_RANGE)
+    word: uint256 = hot & ~(((1 << 72) - 1) << 16)
+    word |= (self._slow_root(hot, root) << 16) | (block.timestamp << 56)
+    if hot & risk_parameters.RAMP_FLAG != 0:
+        if risk_parameters._ramp_over(risk_parameters.ramps[market]):
+            word &= ~risk_parameters.RAMP_FLAG
+    risk_parameters.hot[market] = word
+
+
+@internal
+@view
+def _closed_value(leg: IRiskModel.Leg) -> int256:
+    """
+    @notice P&L of a leg in a closed market.
+    @return qu
+    """
+    word: uint256 = self.closed_words[convert(leg.terms & 65_535, uint256)]
+    mark: int256 = convert(quote_word._mark(word), int256)
+    return (leg.terms >> 192) * (mark - quote_word._funding(word)) + leg.g
+
+
+@internal
+@pure
+def _ramped_initial(
+    values: uint256, word: uint256, notional: uint256, sigma: uint256, root: uint256, crowd: uint256
+) -> uint256:
+    """
+    @notice IM numerator of a leg while a ramp runs; the formula of `assess` on other values.
+    @param values Hot word with the stricter values.
+    @param word Quote word.
+    @param notional qu
+    @param sigma 1e-6
+    @param root Root of the size.
+    @param crowd Root of open interest, the larger of live and slow.
+    @return qu x IM_SCALE
+    """
+    base: uint256 = risk_parameters._value(values, risk_parameters.A) * sigma
+    blended: uint256 = (
+        risk_parameters._value(values, risk_parameters.B) * sigma
+        + risk_parameters._value(values, risk_parameters.S) * 10**6
+    )
+    base = max(max(base, blended), risk_parameters._value(values, risk_parameters.FLOOR) * 10**6)
+    base = min(base, risk_parameters._value(values, risk_parameters.CAP) * 10**7)
+    rate: uint256 = (
+        base * 2**32
+        + risk_parameters._value(values, risk_parameters.SIZE) * root
+        + risk_parameters._value(values, risk_parameters.CONCENTRATION) * crowd
+    )
+    age: uint256 = risk_parameters._value(values, risk_parameters.SLOPE) * quote_word._age(word)
+    lowest: uint256 = (
+        risk_parameters._value(values, risk_parameters.INITIAL_FLOOR) * INITIAL_FLOOR_UNIT
+    )
+    return (
+        notional
+        * (AGE_ONE + min(AGE_ONE, age))
+        * max(risk_parameters._value(values, risk_parameters.MULTIPLE) * rate, lowest)
+    )
