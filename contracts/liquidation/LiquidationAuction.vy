@@ -704,10 +704,10 @@ def _funded(
     need: uint256 = self._deficit_of(standing.equity, offer.fraction) + offer.bonus
     # What moves is rounded to lots, so the moved debt may exceed its share by a lot of each leg: of the
     # order of 20 R per leg's lots where a leg has lost its notional at a 5 % rate. Whole accounts round
-    # by units only.
+    # by units only. Never over the need itself: tiny slices must not eat up the fund's caps.
     slack: uint256 = 1_000
     if offer.capped and standing.smallest > 0:
-        slack += min(20 * requirement // standing.smallest, requirement // 50)
+        slack += min(20 * requirement // standing.smallest, need)
     limit: uint256 = extcall FUND.draw(WHOLE_ACCOUNT, need + slack)
     if limit < need + slack:
         errors._require(limit > slack, errors.FUND_EMPTY)

@@ -114,6 +114,7 @@ ORDER_MISMATCH: constant(uint256) = 96192440  # OrderMismatch()
 NOT_PENDING: constant(uint256) = 2110148698  # NotPending()
 CHANGE_EXPIRED: constant(uint256) = 1929032325  # ChangeExpired()
 TOO_FAST: constant(uint256) = 1944509695  # TooFast()
+OPERATION_KNOWN: constant(uint256) = 1410183598  # OperationKnown()
 OPERATION_EXPIRED: constant(uint256) = 1961719818  # OperationExpired()
 
 
