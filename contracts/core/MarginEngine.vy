@@ -139,6 +139,99 @@ def transfer(sender: uint256, receiver: uint256, amount: uint256):
     log IMarginEngine.CashMoved(sender=sender, receiver=receiver, amount=amount)
 
 
+@external
+def set_operator(operator: address, expiry: uint256, scope: uint256, budget: uint256):
+    """
+    @notice Lets an operator act for all accounts of the caller. It can never withdraw.
+    @param operator The delegate.
+    @param expiry Unix seconds after which it may nothing; 0 revokes.
+    @param scope Bits: 1 sign fills, 2 move cash between the caller's accounts.
+    @param budget Loss it may cause against the mark, quote units, over its life.
+    """
+    errors._require(expiry < 2**40 and scope < 4 and budget < 2**96, errors.BAD_ARGUMENT)
+    errors._require(operator != empty(address), errors.NULL_ADDRESS)
+    accounts.operators[msg.sender][operator] = expiry | (scope << 40) | (budget << 48)
+    log IMarginEngine.OperatorSet(
+        owner=msg.sender, operator=operator, expiry=expiry, scope=scope, budget=budget
+    )
+
+
+@external
+def set_mode(account: uint256, mode: uint256):
+    """
+    @notice Chooses the margin mode; ends in the health check. Isolated accounts hold one market at most.
+    @param account Account id; only its owner may call.
+    @param mode 0 cross, 1 isolated. 2, portfolio, waits for its risk model.
+    """
+    errors._require(msg.sender == accounts._owner(account), errors.NOT_OWNER)
+    errors._require(mode < 2, errors.WRONG_MODE)
+    w: uint256 = cash._accrue()
+    h: int256 = accounts.head[account]
+    errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
+    errors._require(mode == 0 or accounts._perps(h) <= 1, errors.WRONG_MODE)
+    h = (h & ((3 << 224) ^ -1)) | (convert(mode, int256) << 224)
+    accounts.head[account] = h
+    health._require_initial(account, h, w, False)
+    log IMarginEngine.ModeSet(account=account, mode=mode)
+
+
+@external
+def realise(account: uint256, market: uint256):
+    """
+    @notice Moves a position's loss to cash at mark; while cash is negative its profit too. The owner or a trade
+            operator may at any time, anyone else only where it makes or deepens negative cash, or pays it back.
+    @param account Account id, not frozen.
+    @param market Market id.
+    """
+    w: uint256 = cash._accrue()
+    h: int256 = accounts.head[account]
+    errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
+    hot: int256 = ledger.hot[market]
+    q: uint256 = staticcall IRiskModel(health._risk()).peek(market)
+    errors._require(quote_word._state(q) <= health.DEGRADED, errors.STALE_PRICE)
+    basis: int256 = convert(quote_word._mark(q), int256) - quote_word._funding(q)
+    errors._require(ledger.positions[account][market] != 0, errors.NOTHING_TO_REALISE)
+    lots: int256 = 0
+    g: int256 = 0
+    spill: int256 = 0
+    lots, g, spill = ledger._load(account, market, hot, basis)
+    v: int256 = 0
+    if lots > 0:
+        v = lots * (basis - ledger._x_long(hot)) + g
+    elif lots < 0:
+        v = lots * (basis - ledger._x_short(hot)) + g
+    balance: int256 = cash._value(h, w)
+    mine: bool = accounts._may(account, msg.sender, accounts.SCOPE_TRADE)
+    settled: bool = engine_state.config[market] >> 168 & 255 == engine_state.CLOSED
+    errors._require(
+        settled or balance < 0 or (v < 0 and (mine or balance + v < 0)), errors.NOTHING_TO_REALISE
+    )
+    if settled:
+        # Final: the fund's residual takes the lots over at the fixed mark, where they are worth nothing more.
+        h = accounts._set_held(account, h, market, True, False)
+        ledger._store(account, market, 0, 0, hot)
+    else:
+        h = accounts._set_held(account, h, market, True, lots != 0)
+        ledger._store(account, market, lots, g - v, hot)
+    ledger._book(market, -v - spill, 0)
+    h = accounts._with_fresh(h, v + spill, health._period())
+    accounts.head[account] = cash._credit(h, w, v + spill)
+    cash._reprice()
+    log IMarginEngine.Realised(account=account, market=market, value=v + spill)
+
+
+@external
+@view
+@reentrant
+def may_trade(account: uint256, signer: address) -> bool:
+    """
+    @notice True where the signer owns the account or is an unexpired operator with the trade scope.
+    @param account Account id.
+    @param signer Address.
+    """
+    return accounts._may(account, signer, accounts.SCOPE_TRADE)
+
+
 # ---------------------------------------------------------------- venues
 
 
@@ -331,6 +424,32 @@ def collateral_changed(account: uint256, caller: address, count: uint256, lowere
         errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
         w: uint256 = cash._accrue()
         health._require_initial(account, h, w, True)
+
+
+@external
+def pay_keeper(account: uint256, amount: uint256):
+    """
+    @notice Pays a keeper's account out of the keeper budget. Only the auction may call.
+    @param account Account id.
+    @param amount Quote units.
+    """
+    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    budget: uint256 = cash._keeper()
+    errors._require(amount <= budget, errors.FUND_EMPTY)
+    cash._set_keeper(budget - amount)
+    w: uint256 = cash._accrue()
+    accounts.head[account] = cash._credit(accounts.head[account], w, convert(amount, int256))
+
+
+@external
+def note_deficit(account: uint256, deficit: uint256):
+    """
+    @notice Keeps an auctioned account's negative equity as last observed. Only the auction may call.
+    @param account Account id.
+    @param deficit Quote units.
+    """
+    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    cash._note(account, deficit)
 
 
 @external

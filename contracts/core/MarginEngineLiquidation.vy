@@ -60,7 +60,7 @@ def freeze(account: uint256) -> IMarginEngine.Standing:
     @param account Account id.
     @return Its standing, interest accrued.
     """
-    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    self._only_auction()
     w: uint256 = cash._accrue()
     h: int256 = accounts.head[account]
     errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
@@ -92,7 +92,7 @@ def sell_slice(account: uint256, bidder: uint256, terms: IMarginEngine.SliceTerm
     @param bidder Account id.
     @param terms Units in IMarginEngine.
     """
-    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    self._only_auction()
     return waterfall._slice(account, bidder, terms)
 
 
@@ -104,34 +104,62 @@ def deleverage(account: uint256, buyer: uint256, terms: IMarginEngine.Deleverage
     @param buyer Account id that buys its collateral, 0 for none.
     @param terms Units in IMarginEngine.
     """
-    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    self._only_auction()
     return waterfall._deleverage(account, buyer, terms)
 
 
 @external
-def pay_keeper(account: uint256, amount: uint256):
+@view
+@reentrant
+def standing(account: uint256) -> IMarginEngine.Standing:
     """
-    @notice Pays a keeper's account out of the keeper budget. Only the auction may call.
+    @notice An account's equity and the two parts of its requirement, as a freeze now would see them. Readable
+            mid-call: the auction reads it between its own steps; it writes nothing.
     @param account Account id.
-    @param amount Quote units.
+    @return Units in IMarginEngine.
     """
-    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
-    budget: uint256 = cash._keeper()
-    errors._require(amount <= budget, errors.FUND_EMPTY)
-    cash._set_keeper(budget - amount)
-    w: uint256 = cash._accrue()
-    accounts.head[account] = cash._credit(accounts.head[account], w, convert(amount, int256))
+    w: uint256 = 0
+    interest: uint256 = 0
+    kept: uint256 = 0
+    w, interest, kept = cash._grown()
+    return waterfall._standing(account, accounts.head[account], w)
 
 
 @external
-def note_deficit(account: uint256, deficit: uint256):
+@view
+@reentrant
+def account_version(account: uint256) -> uint256:
     """
-    @notice Keeps an auctioned account's negative equity as last observed. Only the auction may call.
+    @notice A hash of all an account holds and of what deleveraging did to it; prices and accrual do not enter.
+            Readable mid-call: a hash of words, of no use to a re-entrant caller.
     @param account Account id.
-    @param deficit Quote units.
+    """
+    h: int256 = accounts.head[account]
+    version: bytes32 = keccak256(abi_encode(account, h))
+    bits: uint256 = accounts.held[account]
+    for _: uint256 in range(72):
+        if bits == 0:
+            break
+        m: uint256 = health._lowest(bits)
+        bits &= bits - 1
+        # Charges and epochs of the market, without its open interest, which strangers move.
+        sides: int256 = ledger.hot[m] & ((((1 << 96) - 1) << 48) ^ -1)
+        version = keccak256(abi_encode(version, ledger.positions[account][m], sides))
+    if accounts._collateral(h) != 0:
+        version = keccak256(
+            abi_encode(version, staticcall ICollateralVault(health.VAULT).holdings(account))
+        )
+    return convert(version, uint256)
+
+
+@internal
+@view
+def _only_auction():
+    """
+    @notice Reverts unless the auction calls and auctions are not stopped.
     """
     errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
-    cash._note(account, deficit)
+    errors._require((health.core >> 160) & 255 < 3, errors.MARKET_PAUSED)
 
 
 @external

@@ -111,11 +111,7 @@ def _dust(scaled: uint256):
     @param scaled Quote units scaled by RAY.
     """
     t: uint256 = self.totals
-    d: uint256 = (t >> 176) + scaled
-    if d >= 2**79:  # keep the field half empty; the fund takes all whole units at once
-        self._to_fund(d // RAY)
-        d %= RAY
-    self.totals = (t & (2**176 - 1)) | (d << 176)
+    self.totals = self._swept(t & (2**176 - 1), (t >> 176) + scaled)
 
 
 @internal
@@ -166,27 +162,35 @@ def _set_keeper(amount: uint256):
 
 @internal
 @view
-def _supply_shares(head: int256, w: uint256) -> uint256:
-    """
-    @notice Supply shares of a head in the current era, converted across ended eras.
-    @param head A head with shares > 0.
-    @param w The indices word.
-    """
-    shares: uint256 = convert(accounts._shares(head), uint256)
-    era: uint256 = convert((head >> 216) & 255, uint256)
-    return self._across(shares, era, w >> 248)
-
-
-@internal
-@view
 def _across(shares: uint256, era: uint256, to: uint256) -> uint256:
     """
     @notice Shares carried from the end of `era` to the era `to`, rounded down.
     """
     s: uint256 = shares
     for e: uint256 in range(era, to, bound=255):
-        s = s * self.era_end[e] // RAY
+        # Proof: s < 2^104 and an era ends below 2^60.
+        s = unsafe_mul(s, self.era_end[e]) >> 72
     return s
+
+
+@internal
+@view
+def _scaled(head: int256, w: uint256) -> (int256, uint256):
+    """
+    @notice Exact cash of an account.
+    @param head Its head.
+    @param w The indices word, brought to now.
+    @return Quote units scaled by RAY, so `>> 72` is the floor (a debt rounds up); its shares in the current era.
+    """
+    s: int256 = accounts._shares(head)
+    if s > 0:
+        n: uint256 = convert(s, uint256)
+        era: uint256 = convert((head >> 216) & 255, uint256)
+        if era != w >> 248:
+            n = self._across(n, era, w >> 248)
+        # Proof: shares < 2^103 and indices < 2^96.
+        return convert(unsafe_mul(n, w & M96), int256), n
+    return unsafe_mul(s, convert((w >> 96) & M96, int256)), convert(unsafe_sub(0, s), uint256)
 
 
 @internal
@@ -198,12 +202,7 @@ def _value(head: int256, w: uint256) -> int256:
     @param w The indices word, brought to now.
     @return Quote units; supply rounded down, debt rounded up.
     """
-    s: int256 = accounts._shares(head)
-    if s > 0:
-        return convert(self._supply_shares(head, w) * (w & M96) // RAY, int256)
-    if s == 0:
-        return 0
-    return -convert(rounding._div_up(convert(-s, uint256) * ((w >> 96) & M96), RAY), int256)
+    return self._scaled(head, w)[0] >> 72
 
 
 @internal
@@ -217,44 +216,52 @@ def _credit(head: int256, w: uint256, amount: int256) -> int256:
     """
     if amount == 0:
         return head
-    supply: uint256 = w & M96
-    borrow: uint256 = (w >> 96) & M96
     t: uint256 = self.totals
     a: uint256 = t & M96
     b: uint256 = (t >> 96) & M80
-    old: int256 = 0  # exact value of the old shares, scaled by RAY
-    s: int256 = accounts._shares(head)
-    value: int256 = 0
-    if s > 0:
-        n: uint256 = self._supply_shares(head, w)
-        old = convert(n * supply, int256)
-        value = convert(n * supply // RAY, int256)
-        a -= n
-    elif s < 0:
-        n: uint256 = convert(-s, uint256)
-        old = -convert(n * borrow, int256)
-        value = -convert(rounding._div_up(n * borrow, RAY), int256)
-        b -= n
-    value += amount
-    new: int256 = 0
-    if value >= 0:
-        n: uint256 = convert(value, uint256) * RAY // supply
-        a += n
-        s = convert(n, int256)
-        new = convert(n * supply, int256)
+    left: int256 = 0  # quote units scaled by RAY, first the old shares' exact value
+    n: uint256 = 0
+    left, n = self._scaled(head, w)
+    # A share belongs to one total only, and totals are the sums of shares: no underflow.
+    if left > 0:
+        a = unsafe_sub(a, n)
     else:
-        n: uint256 = rounding._div_up(convert(-value, uint256) * RAY, borrow)
-        b += n
-        s = -convert(n, int256)
-        new = -convert(n * borrow, int256)
-    # The reading of the old shares was rounded down and so is the writing: what is left is >= 0.
-    d: uint256 = (t >> 176) + convert(amount * convert(RAY, int256) - (new - old), uint256)
+        b = unsafe_sub(b, n)
+    value: int256 = (left >> 72) + amount
+    errors._require(value < 2**100 and value > -(2**100), errors.OUT_OF_RANGE)
+    s: int256 = 0
+    # Proof for the unsafe steps: |value| < 2^100, indices in [2^32, 2^96), shares < 2^100 * 2^72 / 2^60.
+    left = unsafe_add(left, unsafe_mul(amount, 2**72))
+    if value >= 0:
+        index: uint256 = w & M96
+        n = unsafe_div(convert(value, uint256) << 72, index)
+        a = unsafe_add(a, n)
+        s = convert(n, int256)
+        left = unsafe_sub(left, unsafe_mul(s, convert(index, int256)))
+    else:
+        index: uint256 = (w >> 96) & M96
+        n = rounding._div_up(convert(unsafe_sub(0, value), uint256) << 72, index)
+        b = unsafe_add(b, n)
+        s = unsafe_sub(0, convert(n, int256))
+        left = unsafe_sub(left, unsafe_mul(s, convert(index, int256)))
     errors._require(a <= M96 and b <= M80, errors.OUT_OF_RANGE)
-    if d >= 2**79:
-        self._to_fund(d // RAY)
-        d %= RAY
-    self.totals = a | (b << 96) | (d << 176)
+    # The old shares were read rounded down and the new ones are written so: what is left is >= 0.
+    self.totals = self._swept(a | (b << 96), (t >> 176) + convert(left, uint256))
     return accounts._with_shares(head, s, convert(w >> 248, int256))
+
+
+@internal
+def _swept(low: uint256, dust: uint256) -> uint256:
+    """
+    @notice The totals word with a dust; where that fills half its field all whole units go to the fund.
+    @param low Both share totals, in place.
+    @param dust Quote units scaled by RAY.
+    """
+    d: uint256 = dust
+    if d >= 2**79:
+        self._set_fund(self._fund() + (d >> 72))
+        d &= 2**72 - 1
+    return low | (d << 176)
 
 
 @internal
@@ -420,7 +427,7 @@ def _escrow(account: uint256, head: int256, w: uint256, amount: uint256, excess:
     held_back: uint256 = rounding._div_up(asked * min(excess, all), all)
     paid: uint256 = (asked - held_back) // TOK
     shares: uint256 = asked * RAY // supply
-    mine: uint256 = self._supply_shares(head, w)
+    mine: uint256 = self._scaled(head, w)[1]
     errors._require(paid != 0 and shares != 0 and shares < 2**104, errors.INSUFFICIENT_CASH)
     self.escrow[account] = shares | ((paid * TOK) << 104) | ((w >> 248) << 200)
     d: uint256 = self.deficits

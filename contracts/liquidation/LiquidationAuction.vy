@@ -662,10 +662,10 @@ def _sized(
 ) -> uint256:
     """
     @notice The slice that brings a solvent account to its target, or the whole of it where selling does
-            not help (price <= 0), equity is dust or a leg would be left under min_lots.
+            not help (a price under one token unit), equity is dust or a leg would be left under min_lots.
     @param price Cost less fee of the whole account, qu.
     """
-    if price <= 0 or equity < convert(DUST_EQUITY, int256):
+    if price < convert(TOK, int256) or equity < convert(DUST_EQUITY, int256):
         return ONE
     fraction: uint256 = sizing._fraction(
         equity,

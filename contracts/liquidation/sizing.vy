@@ -67,8 +67,9 @@ def _fraction(
     equity: int256, linear: uint256, superlinear: uint256, price: int256, buffer: uint256
 ) -> uint256:
     """
-    @notice The smallest f found with h(f) >= 0: never below the root, at most TOLERANCE of the target above
-            it unless eight turns were not enough (then still never below).
+    @notice The smallest f found with h(f) >= 0: never below the root and h at most TOLERANCE of the target,
+            or the whole account where eight turns do not get there. That needs a price under a millionth
+            of E and R nearly all superlinear; a slice would then have left under 2 % of the account.
     @param equity E, qu, 0 < E < R.
     @param linear Part of R linear in size, qu.
     @param superlinear Part of R that grows as size^1.5, qu.
@@ -91,11 +92,11 @@ def _fraction(
         if above < 0:
             # Only rounding gets here: h rises by at least span per unit of f on the way to 1.
             if high == ONE:
-                break
+                return convert(ONE, uint256)
             high = min(ONE, high - 2 * above * ONE // span + 2)
             continue
         if above * NANO <= goal * TOLERANCE:
-            break
+            return convert(high, uint256)
         high -= above * (high - low) // (above - below)
         y: int256 = ONE - low
         root: int256 = convert(isqrt(convert(y * ONE, uint256)), int256) + 1
@@ -111,6 +112,5 @@ def _fraction(
                 - self._target(ONE - low, lin, sup, scale)
             )
             if below >= 0:
-                high = low
-                break
-    return convert(high, uint256)
+                return convert(low, uint256)
+    return convert(ONE, uint256)

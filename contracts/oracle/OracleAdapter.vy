@@ -319,11 +319,7 @@ def halt(feed: uint256, duration: uint256):
     # Proof: duration is bounded above and timestamps are < 2**32.
     forced: uint256 = max(breaker._forced(record), unsafe_add(now, duration))
     feed_state.halts[feed] = breaker._pack(now, feed_word._price(hot), now, forced)
-    if feed_word._time(hot) == now and feed_state.hot[feed] & feed_word.NEWER_FLAG != 0:
-        feed_state.newer[feed] = feed_word._halted(feed_state.newer[feed])
-        feed_state.hot[feed] = feed_word._halted(hot)
-    else:
-        self._halt(feed, hot, now)
+    self._halt(feed, now)
     log StateChanged(
         feed=feed,
         old_state=feed_word._state_at(hot, now),
@@ -551,7 +547,7 @@ def _update(feed: uint256, terms: uint256, reporter: uint256, report: uint256):
             new_state, cause = self._grade(terms, a)
             word = self._accept(feed, terms, base, a, new_state, now)
         elif base != 0:
-            word = self._halt(feed, base, now)
+            word = self._halt(feed, now)
         if new_state != old_state and word != 0:
             log StateChanged(feed=feed, old_state=old_state, new_state=new_state, cause=cause)
         base = word
@@ -607,16 +603,24 @@ def _breach(
 
 
 @internal
-def _halt(feed: uint256, base: uint256, now: uint256) -> uint256:
+def _halt(feed: uint256, now: uint256) -> uint256:
     """
-    @notice Stores `base` as HALTED: price, funding and times stay as they were, so it ages on.
-            Halting the price that this very second fixed takes effect at once.
-    @return The word stored.
+    @notice Sets the newest word HALTED: price, funding and times stay as they were, so it ages on.
+            The price that this very second fixed stays too, and is HALTED at once.
+    @return The newest word as stored.
     """
-    feed_state.settlement[feed] = self._held_until(feed_state.settlement[feed], base, now)
-    word: uint256 = feed_word._halted(base)
-    feed_state.hot[feed] = word & ~feed_word.NEWER_FLAG
-    return word & ~feed_word.NEWER_FLAG
+    hot: uint256 = feed_state.hot[feed]
+    word: uint256 = feed_word._halted(feed_state._newest(feed))
+    if hot & feed_word.NEWER_FLAG != 0 and feed_word._time(hot) == now:
+        feed_state.newer[feed] = word
+        feed_state.hot[feed] = feed_word._halted(hot)
+        return word
+    word &= ~feed_word.NEWER_FLAG
+    feed_state.settlement[feed] = self._held_until(
+        feed_state.settlement[feed], feed_state._newest(feed), now
+    )
+    feed_state.hot[feed] = word
+    return word
 
 
 @internal

@@ -208,6 +208,7 @@ def fill_with(
             errors._require(order.r < len(proofs), errors.BAD_SIGNATURE)
             operators.append(self._contract(order.account, digest, proofs[order.r]))
     self._require_matcher(needs_role)
+    # The same loop as in `fill`: handing the arrays to a shared function would copy them all.
     fills: DynArray[IMarginEngine.Fill, MAX_MATCHES] = []
     for item: uint256 in matches:
         i: uint256 = item & 255

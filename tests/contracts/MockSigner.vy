@@ -47,10 +47,14 @@ def isValidSignature(digest: bytes32, signature: Bytes[1024]) -> bytes32:
         done: bool = raw_call(
             self.target, self.payload, is_static_call=True, revert_on_failure=False
         )
-        return MAGIC if done else empty(bytes32)
+        if done:
+            return MAGIC
+        return empty(bytes32)
     if len(signature) != 65:
         return empty(bytes32)
     r: uint256 = convert(slice(signature, 0, 32), uint256)
     s: uint256 = convert(slice(signature, 32, 32), uint256)
     v: uint256 = convert(slice(signature, 64, 1), uint256)
-    return MAGIC if ecrecover(digest, v, r, s) == self.key else empty(bytes32)
+    if ecrecover(digest, v, r, s) == self.key:
+        return MAGIC
+    return empty(bytes32)

@@ -1,0 +1,1 @@
+"""Executable specification of the contracts: pure integers, no I/O, bit for bit."""

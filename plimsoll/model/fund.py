@@ -1,0 +1,244 @@
+"""Executable specification of the insurance fund: shares, drip, redemption clock, payout caps.
+
+`assets` are token units, `shares` 1e-12 of a share, `_qu` quote units (1e9 to a token unit), times
+unix seconds, caps 1e-4. What lies in the engine's bucket is passed in or changed by the caller
+(`bucket_qu`), as the contract reads it from the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from plimsoll.model.vault import Refused, ceil_div
+
+TOKEN = 10**9  # qu of one token unit
+VIRTUAL_SHARES = 10**6
+MAX_ASSETS = 10**18  # token units
+SCALE = 10_000
+BUDGET_WINDOW = 86_400
+
+
+@dataclass
+class Request:
+    """A redemption request: shares in escrow, and when its window opens and has closed."""
+
+    shares: int = 0
+    ready: int = 0
+    closes: int = 0
+
+
+@dataclass
+class Terms:
+    """What governance sets, at the contract's starting values."""
+
+    per_event: int = 5_000
+    per_window: int = 8_000
+    per_market: int = 6_000
+    window: int = 86_400
+    budget_target: int = 10_000 * 10**15
+    budget_share: int = 500
+    drip_period: int = 7 * 86_400
+    cooldown: int = 7 * 86_400
+    exit_window: int = 2 * 86_400
+
+
+@dataclass
+class Fund:
+    """The fund and the engine's fund and keeper buckets."""
+
+    terms: Terms = field(default_factory=Terms)
+    bucket_qu: int = 0  # the engine's, now
+    keeper_qu: int = 0
+    deficit_qu: int = 0
+    known_qu: int = 0  # the bucket as last seen
+    locked_qu: int = 0
+    drip_start: int = 0
+    drip_end: int = 0
+    supply: int = 0
+    shares: dict[str, int] = field(default_factory=dict)
+    requests: dict[str, Request] = field(default_factory=dict)
+    window_start: int = -1
+    window_base: int = 0
+    window_used: int = 0
+    market_used: dict[int, int] = field(default_factory=dict)  # in the running window
+    budget_start: int = 0
+    budget_used: int = 0
+
+    # -- drip
+
+    def seen(self, now: int) -> tuple[int, int]:
+        """Undripped income (qu) and the drip's end, what is unseen so far included."""
+        left = max(self.drip_end - now, 0)
+        locked, end = 0, self.drip_end
+        if left:
+            locked = ceil_div(self.locked_qu * left, self.drip_end - self.drip_start)
+        if self.bucket_qu > self.known_qu:
+            income = self.bucket_qu - self.known_qu
+            weighed = locked * left + income * self.terms.drip_period
+            locked += income
+            end = now + ceil_div(weighed, locked)
+        else:
+            locked = max(locked - (self.known_qu - self.bucket_qu), 0)
+        return locked, end
+
+    def total_assets(self, now: int) -> int:
+        """Token units behind the shares, rounded down."""
+        return (self.bucket_qu - self.seen(now)[0]) // TOKEN
+
+    def sync(self, now: int) -> int:
+        """Book the bucket's changes; returns the assets."""
+        self.locked_qu, end = self.seen(now)
+        self.known_qu = self.bucket_qu
+        self.drip_start, self.drip_end = now, max(end, now)
+        return (self.known_qu - self.locked_qu) // TOKEN
+
+    # -- shares
+
+    def shares_floor(self, assets: int, total: int) -> int:
+        """Assets -> shares, down."""
+        return assets * (self.supply + VIRTUAL_SHARES) // (total + 1)
+
+    def shares_up(self, assets: int, total: int) -> int:
+        """Assets -> shares, up."""
+        return ceil_div(assets * (self.supply + VIRTUAL_SHARES), total + 1)
+
+    def assets_floor(self, shares: int, total: int) -> int:
+        """Shares -> assets, down."""
+        return shares * (total + 1) // (self.supply + VIRTUAL_SHARES)
+
+    def assets_up(self, shares: int, total: int) -> int:
+        """Shares -> assets, up."""
+        return ceil_div(shares * (total + 1), self.supply + VIRTUAL_SHARES)
+
+    def deposit(self, owner: str, assets: int, now: int) -> int:
+        """Returns the shares. Refused ZeroAmount, NoShares, OutOfRange."""
+        total = self.sync(now)
+        shares = self.shares_floor(assets, total)
+        self._enter(owner, assets, shares, total)
+        return shares
+
+    def mint(self, owner: str, shares: int, now: int) -> int:
+        """Returns the assets paid. Refused as deposit."""
+        total = self.sync(now)
+        assets = self.assets_up(shares, total)
+        self._enter(owner, assets, shares, total)
+        return assets
+
+    def _enter(self, owner: str, assets: int, shares: int, total: int) -> None:
+        if assets == 0:
+            raise Refused("ZeroAmount")
+        if shares == 0:
+            raise Refused("NoShares")
+        if assets > max(MAX_ASSETS - total, 0):
+            raise Refused("OutOfRange")
+        self._move(assets * TOKEN)
+        self.supply += shares
+        self.shares[owner] = self.shares.get(owner, 0) + shares
+
+    def _move(self, qu: int) -> None:
+        self.known_qu += qu
+        self.bucket_qu += qu
+
+    # -- redemptions
+
+    def request(self, owner: str, shares: int, now: int) -> None:
+        """Refused ZeroAmount, NoShares."""
+        if shares == 0:
+            raise Refused("ZeroAmount")
+        if shares > self.shares.get(owner, 0):
+            raise Refused("NoShares")
+        held = self.requests.get(owner, Request()).shares
+        ready = now + self.terms.cooldown
+        self.requests[owner] = Request(held + shares, ready, ready + self.terms.exit_window)
+        self.shares[owner] -= shares
+
+    def cancel(self, owner: str) -> None:
+        """Refused NoShares."""
+        held = self.requests.get(owner, Request()).shares
+        if held == 0:
+            raise Refused("NoShares")
+        self.requests[owner] = Request()
+        self.shares[owner] = self.shares.get(owner, 0) + held
+
+    def max_redeem(self, owner: str, now: int) -> int:
+        """Shares redeemable now."""
+        request = self.requests.get(owner, Request())
+        if self.deficit_qu or not request.ready <= now < request.closes:
+            return 0
+        return request.shares
+
+    def redeem(self, owner: str, shares: int, now: int) -> int:
+        """Returns the assets. Refused ZeroAmount, DeficitOpen, Cooldown, NoShares."""
+        assets = self.assets_floor(shares, self.sync(now))
+        self._leave(owner, assets, shares, now)
+        return assets
+
+    def withdraw(self, owner: str, assets: int, now: int) -> int:
+        """Returns the shares burnt. Refused as redeem."""
+        shares = self.shares_up(assets, self.sync(now))
+        self._leave(owner, assets, shares, now)
+        return shares
+
+    def _leave(self, owner: str, assets: int, shares: int, now: int) -> None:
+        request = self.requests.get(owner, Request())
+        if assets == 0:
+            raise Refused("ZeroAmount")
+        if self.deficit_qu:
+            raise Refused("DeficitOpen")
+        if not request.ready <= now < request.closes:
+            raise Refused("Cooldown")
+        if shares > request.shares:
+            raise Refused("NoShares")
+        request.shares -= shares
+        self.supply -= shares
+        self._move(-assets * TOKEN)
+
+    # -- income, keepers, payouts
+
+    def sponsor(self, assets: int, now: int) -> None:
+        """Income given. Refused ZeroAmount, OutOfRange."""
+        if assets == 0:
+            raise Refused("ZeroAmount")
+        if assets > max(MAX_ASSETS - self.sync(now), 0):
+            raise Refused("OutOfRange")
+        self.bucket_qu += assets * TOKEN
+        self.sync(now)
+
+    def fund_budget(self, amount_qu: int, now: int) -> int:
+        """Returns qu moved to keepers. Refused NothingToDo."""
+        self.sync(now)
+        used = self.budget_used if now < self.budget_start + BUDGET_WINDOW else 0
+        moved = min(
+            amount_qu,
+            self.locked_qu,
+            max(self.terms.budget_target - self.keeper_qu, 0),
+            max(self.known_qu * self.terms.budget_share // SCALE - used, 0),
+        )
+        if moved == 0:
+            raise Refused("NothingToDo")
+        if now >= self.budget_start + BUDGET_WINDOW:
+            self.budget_start = now
+        self.budget_used = used + moved
+        self.locked_qu -= moved
+        self._move(-moved)
+        self.keeper_qu += moved
+        return moved
+
+    def draw(self, market: int, amount_qu: int, now: int) -> int:
+        """Returns qu granted; the caller moves the money out of `bucket_qu`."""
+        self.sync(now)
+        if self.window_start < 0 or now >= self.window_start + self.terms.window:
+            self.window_start, self.window_base, self.window_used = now, self.known_qu, 0
+            self.market_used = {}
+        granted = min(amount_qu, self._grantable(market, self.known_qu))
+        self.window_used += granted
+        self.market_used[market] = self.market_used.get(market, 0) + granted
+        return granted
+
+    def _grantable(self, market: int, bucket: int) -> int:
+        terms, base = self.terms, self.window_base
+        return min(
+            bucket * terms.per_event // SCALE,
+            max(base * terms.per_window // SCALE - self.window_used, 0),
+            max(base * terms.per_market // SCALE - self.market_used.get(market, 0), 0),
+        )
