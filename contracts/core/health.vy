@@ -174,6 +174,7 @@ def _assess(
     if accounts._collateral(head) != 0:
         holdings = staticcall ICollateralVault(VAULT).holdings(account)
     if len(legs) == 0 and len(holdings) == 0:
+        a.initial_value = a.unrealised
         return a, 0
     loose: int256 = a.unrealised
     a = staticcall IRiskModel(self._risk()).assess(legs, holdings)
@@ -241,8 +242,8 @@ def _require_health(
     account: uint256, head: int256, w: uint256, market: uint256, lots: int256, g: int256, before: int256, old: int256
 ):
     """
-    @notice The rule after a fill: the initial requirement is met, or health did not fall where E was positive
-            and E did not fall where it was not.
+    @notice The rule after a fill: the initial requirement is met, or the requirement did not rise and health did
+            not fall where E was positive, E did not fall where it was not.
     @param account Account id.
     @param head Its head as it will be stored.
     @param w Indices word, brought to now.
@@ -264,6 +265,8 @@ def _require_health(
     e0: int256 = before + b.unrealised + convert(b.collateral, int256)
     r1: int256 = convert(a.linear + a.superlinear, int256)
     r0: int256 = convert(b.linear + b.superlinear, int256)
+    # The requirement may not rise either: otherwise an empty account (E = R = 0) could open anything.
+    errors._require(r1 <= r0, errors.HEALTH_FELL)
     if e0 > 0:
         errors._require(e1 * r0 >= e0 * r1, errors.HEALTH_FELL)
     else:

@@ -262,8 +262,9 @@ def end(account: uint256):
 @external
 def deleverage(account: uint256, buyer: uint256):
     """
-    @notice Closes an account nobody took at mark against the whole opposite side: a solvent one once x has
-            reached 1, an insolvent one once it has reached x_max, one with nothing left to sell at once.
+    @notice Closes an account nobody took at mark against the whole opposite side: a solvent one without
+            collateral once x has reached 1, others once it has reached x_max, one with nothing left to sell
+            at once.
     @param account The account in auction.
     @param buyer Account that takes the collateral, at its haircut value times a share that falls to zero
                  after t_end; 0 where none is left (the engine fails with CollateralLeft otherwise).
@@ -283,9 +284,9 @@ def deleverage(account: uint256, buyer: uint256):
     errors._require(self._exhausted(standing, words[0], run.elapsed), errors.AUCTION_NOT_OVER)
     limit: uint256 = 0
     if standing.equity < 0:
-        # Collateral may sell for less than its mark, down to nothing; all of that can become deficit.
-        deficit: uint256 = convert(-standing.equity, uint256) + standing.collateral + TOK
-        limit = extcall FUND.draw(WHOLE_ACCOUNT, deficit)
+        limit = extcall FUND.draw(
+            WHOLE_ACCOUNT, self._worst_deficit(standing, words[0], run.elapsed)
+        )
     result: IMarginEngine.DeleverageResult = extcall ENGINE.deleverage(
         account,
         buyer,
@@ -535,7 +536,9 @@ def _exhausted(standing: IMarginEngine.Standing, word: uint256, elapsed: uint256
     """
     if standing.perps == 0 and standing.collateral == 0:
         return True
-    if standing.equity >= 0:
+    # Collateral may have to be sold under its mark at others' cost, so what holds some stays on sale for
+    # nothing (x = 1) until t_end even where E >= 0.
+    if standing.equity >= 0 and standing.collateral == 0:
         return elapsed >= curves._field(word, 120, 24)
     return elapsed >= curves._field(word, 144, 24)
 
@@ -720,6 +723,20 @@ def _funded(
 
 @internal
 @pure
+def _worst_deficit(
+    standing: IMarginEngine.Standing, word: uint256, elapsed: uint256
+) -> uint256:
+    """
+    @notice The most an insolvent account can be short of once it is closed: -E and what its collateral sells
+            under its mark. The collateral's haircut is part of `linear`, hence at most that. qu, rounded up.
+    """
+    worth: uint256 = standing.collateral - min(standing.linear, standing.collateral)
+    sale: uint256 = worth * curves._collateral_price(word, elapsed) // 10_000
+    return convert(-standing.equity, uint256) + standing.collateral - sale + TOK
+
+
+@internal
+@pure
 def _deficit_of(equity: int256, fraction: uint256) -> uint256:
     """
     @notice A slice's share of -E, qu, rounded up. E < 0.
@@ -776,7 +793,7 @@ def _finish(account: uint256, run: Run, position: Position) -> Run:
     done.running = False
     done.stopped = False
     done.seen = block.timestamp
-    done.noted = self._note(account, run.noted, 0)
+    done.noted = False  # the thaw clears it
     extcall ENGINE.thaw(account)
     log ILiquidationAuction.Ended(
         account=account,

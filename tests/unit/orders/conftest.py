@@ -105,9 +105,7 @@ def _built() -> Venue:
     evm = Evm()
     governance, matcher = evm.account(), evm.account()
     engine = evm.deploy(compile_contract("MockSettleEngine", contracts=MOCKS))
-    venue = evm.deploy(
-        compile_contract("SignedOrders"), engine.address, engine.address, governance
-    )
+    venue = evm.deploy(compile_contract("SignedOrders"), engine.address, engine.address, governance)
     venue.set_matcher(matcher, True, sender=governance)
     domain = orders.Domain(evm.chain_id, venue.address)
     return Venue(evm, engine, venue, governance, matcher, domain)

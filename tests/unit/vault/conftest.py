@@ -77,6 +77,16 @@ class World:
             self.account(owner), token.address, amount, owner, sender=owner
         )
 
+    def with_quote(self, kind: str) -> tuple[Contract, Contract, Contract]:
+        """Another vault whose quote token is of `kind`; returns token, engine, vault."""
+        quote = self.evm.deploy(mock(kind), 6)
+        engine = self.evm.deploy(mock("MockVaultEngine"))
+        vault = self.evm.deploy(
+            compile_contract("CollateralVault"), engine.address, quote.address, self.governance
+        )
+        engine.set_vault(vault.address)
+        return quote, engine, vault
+
     def kept(self, token: Contract) -> int:
         """What the vault answers for."""
         return int(self.vault.limiter(token.address)[0])
