@@ -4,9 +4,8 @@ Fractions are fractions of notional (0.01 is 1 %), sigmas are annualised (0.6 is
 units of the underlying. Conversions are exact: a value with more digits than the chain stores
 raises ValueError instead of being rounded.
 
-The starting values are for a venue with moderate caps, from DESIGN section 7: one-hour horizon,
-75/25 blend with the 98th percentile of sigma, tail multiple above the Gaussian 99.9 %. They are a
-starting point for the risk team, not a calibration.
+The starting values (one-hour horizon, 75/25 blend with a stressed sigma, tail multiple above the
+Gaussian 99.9 %) are a place for the risk team to begin, chosen by judgement, not a calibration.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ def _market(depth: str, stressed: str, **changes: str) -> RiskParameters:
     )
 
 
-# By underlying. Depths assume roughly 60 M, 40 M and 15 M USD within 2 % of the price.
+# By underlying; see docs/margin.md. Depths assume 60 M, 40 M and 15 M USD within 2 % of the price.
 STARTING: dict[str, RiskParameters] = {
     "BTC": _market("1000", "1.2"),
     "ETH": _market("16000", "1.5"),

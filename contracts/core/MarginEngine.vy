@@ -36,14 +36,16 @@ initializes: engine_state
 
 
 NEXT: immutable(address)  # MarginEngineLiquidation
+VENUE: immutable(address)  # the house's own venue, SignedOrders
 
 
 @deploy
-def __init__(vault: address, liquidation: address, owner: address, guardian: address):
+def __init__(vault: address, liquidation: address, venue: address, owner: address, guardian: address):
     """
     @notice Starts with both indices at one and no market.
     @param vault The collateral vault; fixed for good.
     @param liquidation The second bytecode, deployed for the same vault; fixed for good.
+    @param venue The house's own venue, trusted until `set_venue` switches it off; others are registered.
     @param owner Two-step owner; the timelock after deployment.
     @param guardian May only make things stricter.
     """
@@ -55,6 +57,8 @@ def __init__(vault: address, liquidation: address, owner: address, guardian: add
     health.__init__(vault)
     engine_state.guardian = guardian
     NEXT = liquidation
+    VENUE = venue
+    engine_state.house_venue = venue
 
 
 # ---------------------------------------------------------------- cash
@@ -202,7 +206,7 @@ def realise(account: uint256, market: uint256):
         v = lots * (basis - ledger._x_short(hot)) + g
     balance: int256 = cash._value(h, w)
     mine: bool = accounts._may(account, msg.sender, accounts.SCOPE_TRADE)
-    settled: bool = engine_state.config[market] >> 168 & 255 == engine_state.CLOSED
+    settled: bool = (engine_state.config[market] >> 168) & 255 == engine_state.CLOSED
     errors._require(
         settled or balance < 0 or (v < 0 and (mine or balance + v < 0)), errors.NOTHING_TO_REALISE
     )
@@ -213,7 +217,7 @@ def realise(account: uint256, market: uint256):
     else:
         h = accounts._set_held(account, h, market, True, lots != 0)
         ledger._store(account, market, lots, g - v, hot)
-    ledger._book(market, -v - spill, 0)
+    ledger._book(market, -v - spill)
     h = accounts._with_fresh(h, v + spill, health._period())
     accounts.head[account] = cash._credit(h, w, v + spill)
     cash._reprice()
@@ -242,93 +246,120 @@ def settle(fills: DynArray[IMarginEngine.Fill, 32]):
     @param fills Up to 32 fills (units in IMarginEngine). Only a registered venue may call; it vouches for the
            owners' consent, the engine for everything else.
     """
-    errors._require(engine_state.venues[msg.sender] != 0, errors.NOT_VENUE)
+    self._only_venue()
     w: uint256 = cash._accrue()
     last: uint256 = health.NO_MARKET
     q: uint256 = 0
+    moved: bool = False
     for f: IMarginEngine.Fill in fills:
         if f.market != last:
             last = f.market
             errors._require(last < health.NO_MARKET, errors.UNKNOWN_MARKET)
             q = extcall IRiskModel(health._risk()).quote(last, ledger._root(ledger.hot[last]))
-        self._fill(f, q, w)
-    cash._reprice()
-
-
-struct Side:
-    had: bool  # the account held lots here
-    was: int256  # lots before, touched
-    g0: int256  # g before, touched
-    spill: int256  # cash from a position that lost its last lot
-    lots: int256  # lots after
-    earned: int256  # cash from lots that closed
-    dg: int256  # change of G
-    closed: int256  # lots that closed
-    reduced: bool  # lots fell and kept their sign
+        if self._fill(f, q, w):
+            moved = True
+    if moved:
+        cash._reprice()
 
 
 @internal
-def _fill(f: IMarginEngine.Fill, q: uint256, w: uint256):
+@view
+def _only_venue():
+    """
+    @notice Reverts unless a registered venue calls. The house's own venue is known without a storage read until
+            it is switched off.
+    """
+    if msg.sender == VENUE and (health.core >> 216) & 1 == 0:
+        return
+    errors._require(engine_state.venues[msg.sender] != 0, errors.NOT_VENUE)
+
+
+@internal
+@pure
+def _fees(c: uint256, notional: int256, taker_buys: bool) -> (int256, int256):
+    """
+    @notice Fees of the buyer and the seller, rounded up; a maker's rebate is rounded down.
+    @param c The market's configuration word.
+    @param notional Quote units, < 2^110.
+    @param taker_buys Whether the buyer is the taker.
+    @return Quote units each, negative for a rebate.
+    """
+    # Proof: rates are below 2^16, so products stay below 2^126; 999,999 makes the division a ceiling.
+    taker: int256 = unsafe_div(
+        unsafe_add(unsafe_mul(notional, convert((c >> 136) & 65535, int256)), 999999), 10**6
+    )
+    maker: int256 = unsafe_mul(notional, convert(convert(c << 120, bytes32), int256) >> 240)
+    if maker > 0:
+        maker = unsafe_add(maker, 999999)
+    maker = unsafe_div(maker, 10**6)
+    if taker_buys:
+        return taker, maker
+    return maker, taker
+
+
+@internal
+def _fill(f: IMarginEngine.Fill, q: uint256, w: uint256) -> bool:
     """
     @notice One fill: book it on both sides, then check both sides.
     @param f The fill.
     @param q The market's quote word.
     @param w Indices word, brought to now.
+    @return Whether cash moved.
     """
-    c: int256 = engine_state.config[f.market]
-    errors._require(c >> 176 != 0, errors.UNKNOWN_MARKET)
+    c: uint256 = engine_state.config[f.market]
+    errors._require((c >> 176) & 1 != 0, errors.UNKNOWN_MARKET)
     errors._require(f.buyer != f.seller, errors.SELF_TRADE)
     errors._require(f.lots != 0, errors.ZERO_AMOUNT)
     errors._require(f.lots < 2**55 and f.price < 2**55, errors.OUT_OF_RANGE)
     mark: int256 = convert(quote_word._mark(q), int256)
-    basis: int256 = mark - quote_word._funding(q)
+    funding: int256 = quote_word._funding(q)
     lots: int256 = convert(f.lots, int256)
     price: int256 = convert(f.price, int256)
-    errors._require(abs(price - mark) * 10000 <= ((c >> 152) & 65535) * mark, errors.PRICE_BAND)
-    taker: int256 = (lots * price * ((c >> 136) & 65535) + 999999) // 10**6
-    maker: int256 = lots * price * ((c << 120) >> 240)
-    if maker > 0:
-        maker += 999999
-    maker = maker // 10**6  # a rebate truncates towards zero: less is paid out
-    buyer_fee: int256 = maker
-    seller_fee: int256 = taker
-    if f.flags & 1 != 0:
-        buyer_fee = taker
-        seller_fee = maker
+    # Proof for the unsafe steps here: lots and price < 2^55, mark < 2^56, |funding| and |X| < 2^55, so every
+    # sum of prices is below 2^58 and its product with lots below 2^113.
+    errors._require(
+        unsafe_mul(abs(unsafe_sub(price, mark)), 10000)
+        <= unsafe_mul(convert((c >> 152) & 65535, int256), mark),
+        errors.PRICE_BAND,
+    )
+    buyer_fee: int256 = 0
+    seller_fee: int256 = 0
+    buyer_fee, seller_fee = self._fees(c, unsafe_mul(lots, price), f.flags & 1 != 0)
     hot: int256 = ledger.hot[f.market]
-    oi: int256 = ledger._oi(hot)
-    hb: int256 = accounts.head[f.buyer]
-    hs: int256 = accounts.head[f.seller]
-    errors._require((hb | hs) & accounts.FROZEN_BIT == 0, errors.FROZEN)
-    # Buyer: +lots carry g = lots * (F_long - price) - fee, F = C + X; mark - basis = C.
+    basis: int256 = unsafe_sub(mark, funding)
+    over: int256 = unsafe_sub(funding, price)
+    # Lots at a price carry g = lots * (F - price) - fee, F = C + X of their side.
     b: Side = self._book_side(
-        f.buyer, f.market, lots, lots * (mark - basis + ledger._x_long(hot) - price) - buyer_fee, hot, basis
+        f.buyer,
+        f.market,
+        lots,
+        unsafe_sub(unsafe_mul(lots, unsafe_add(over, ledger._x_long(hot))), buyer_fee),
+        hot,
+        basis,
     )
     s: Side = self._book_side(
-        f.seller, f.market, -lots, lots * (price - mark + basis - ledger._x_short(hot)) - seller_fee, hot, basis
+        f.seller,
+        f.market,
+        unsafe_sub(0, lots),
+        unsafe_sub(unsafe_mul(lots, unsafe_sub(0, unsafe_add(over, ledger._x_short(hot)))), seller_fee),
+        hot,
+        basis,
     )
-    ledger._book(f.market, b.dg + s.dg, buyer_fee + seller_fee)
-    after: int256 = oi + lots - b.closed - s.closed
+    fee: int256 = unsafe_add(buyer_fee, seller_fee)
+    ledger._book(f.market, b.dg + s.dg + fee)
+    if fee != 0:
+        # A rebate never exceeds the taker fee: fee >= 0.
+        held: uint256 = (c >> 177) + convert(fee, uint256)
+        errors._require(held < 2**79, errors.OUT_OF_RANGE)
+        engine_state.config[f.market] = (c & (engine_state.FEES_ONE - 1)) | (held << 177)
+    oi: int256 = ledger._oi(hot)
+    # Proof: oi < 2^56 and what closes was part of it.
+    after: int256 = unsafe_sub(unsafe_sub(unsafe_add(oi, lots), b.closed), s.closed)
     if after != oi:
         ledger.hot[f.market] = ledger._with_oi(hot, after)
-    level: int256 = max((c >> 168) & 255, convert((health.core >> 160) & 255, int256))
-    if after > oi:
-        errors._require(level == engine_state.OPEN, errors.MARKET_PAUSED)
-        errors._require(
-            after <= c & (2**56 - 1) and after * mark <= ((c >> 56) & (2**40 - 1)) * engine_state.USD, errors.OPEN_INTEREST_CAP
-        )
-    if level != engine_state.OPEN:
-        errors._require(level <= engine_state.REDUCE_ONLY, errors.MARKET_CLOSED)
-        if level == engine_state.REDUCE_ONLY:
-            errors._require(b.reduced and s.reduced, errors.MARKET_REDUCE_ONLY)
-    errors._require((b.reduced or f.flags & 2 == 0) and (s.reduced or f.flags & 4 == 0), errors.ORDER_REDUCE_ONLY)
-    least: int256 = ((c >> 96) & (2**24 - 1)) * engine_state.USD
-    errors._require(
-        (b.lots == 0 or abs(b.lots) * mark >= least) and (s.lots == 0 or abs(s.lots) * mark >= least),
-        errors.DUST_POSITION,
-    )
-    self._finish_side(f.buyer, f.market, hb, b, w)
-    self._finish_side(f.seller, f.market, hs, s, w)
+    self._require_allowed(c, f.flags, oi, after, mark, b, s)
+    self._finish_side(f.buyer, f.market, q, b, w)
+    self._finish_side(f.seller, f.market, q, s, w)
     log IMarginEngine.Filled(
         market=f.market,
         buyer=f.buyer,
@@ -338,6 +369,57 @@ def _fill(f: IMarginEngine.Fill, q: uint256, w: uint256):
         buyer_fee=buyer_fee,
         seller_fee=seller_fee,
     )
+    return b.earned != 0 or s.earned != 0
+
+
+@internal
+@view
+def _require_allowed(c: uint256, flags: uint256, oi: int256, after: int256, mark: int256, b: Side, s: Side):
+    """
+    @notice The market's limits on a fill: pause level, caps, reduce-only orders, no dust.
+    @param c Configuration word.
+    @param flags The fill's flags.
+    @param oi Open interest before, lots.
+    @param after Open interest after, lots.
+    @param mark Ticks.
+    @param b The buyer's side.
+    @param s The seller's side.
+    """
+    # Proof: lots < 2^56 and mark < 2^56; caps in USD < 2^40 times 10^15.
+    level: uint256 = max((c >> 168) & 255, (health.core >> 160) & 255)
+    if after > oi:
+        errors._require(level == 0, errors.MARKET_PAUSED)
+        errors._require(
+            after <= convert(c & (2**56 - 1), int256)
+            and unsafe_mul(after, mark)
+            <= unsafe_mul(convert((c >> 56) & (2**40 - 1), int256), engine_state.USD),
+            errors.OPEN_INTEREST_CAP,
+        )
+    if level != 0:
+        errors._require(level < 3, errors.MARKET_CLOSED)
+        errors._require(level < 2 or (b.reduced and s.reduced), errors.MARKET_REDUCE_ONLY)
+    if flags > 1:
+        errors._require(
+            (b.reduced or flags & 2 == 0) and (s.reduced or flags & 4 == 0), errors.ORDER_REDUCE_ONLY
+        )
+    least: int256 = unsafe_mul(convert((c >> 96) & (2**24 - 1), int256), engine_state.USD)
+    errors._require(
+        (b.now.lots == 0 or unsafe_mul(abs(b.now.lots), mark) >= least)
+        and (s.now.lots == 0 or unsafe_mul(abs(s.now.lots), mark) >= least),
+        errors.DUST_POSITION,
+    )
+
+
+struct Side:
+    old: int256  # the account's head before
+    had: bool  # the account held lots here
+    was: health.Leg  # the position before, touched
+    now: health.Leg  # the position after
+    spill: int256  # cash from a position that lost its last lot
+    earned: int256  # cash from that and from lots that closed
+    dg: int256  # change of G
+    closed: int256  # lots that closed
+    reduced: bool  # lots fell and kept their sign
 
 
 @internal
@@ -346,33 +428,34 @@ def _book_side(account: uint256, market: uint256, add: int256, g_in: int256, hot
     @notice Books one side of a fill into its position.
     """
     s: Side = empty(Side)
-    s.had = ledger.positions[account][market] != 0
-    s.was, s.g0, s.spill = ledger._load(account, market, hot, basis)
-    g: int256 = 0
-    s.lots, g, s.earned, s.dg, s.closed = ledger._join(s.was, s.g0, add, g_in, hot)
+    s.old = accounts.head[account]
+    errors._require(s.old & accounts.FROZEN_BIT == 0, errors.FROZEN)
+    s.was.lots, s.was.g, s.spill = ledger._load(account, market, hot, basis)
+    s.had = s.was.lots != 0 or ledger.positions[account][market] != 0
+    s.now.lots, s.now.g, s.earned, s.dg, s.closed = ledger._join(s.was.lots, s.was.g, add, g_in, hot)
     s.dg -= s.spill
+    s.earned += s.spill
     s.reduced = s.closed == abs(add)
-    ledger._store(account, market, s.lots, g, hot)
+    ledger._store(account, market, s.now.lots, s.now.g, hot)
     return s
 
 
 @internal
-def _finish_side(account: uint256, market: uint256, old: int256, s: Side, w: uint256):
+def _finish_side(account: uint256, market: uint256, q: uint256, s: Side, w: uint256):
     """
     @notice Books what a side earned in cash, keeps the bitmap, and checks its health.
     """
-    before: int256 = cash._value(old, w) + s.spill
-    h: int256 = accounts._set_held(account, old, market, s.had, s.lots != 0)
-    if s.lots != 0 and not s.had:
+    before: int256 = cash._value(s.old, w) + s.spill
+    h: int256 = accounts._set_held(account, s.old, market, s.had, s.now.lots != 0)
+    if s.now.lots != 0 and not s.had:
         count: uint256 = accounts._perps(h)
         errors._require(count <= accounts.MAX_PERPS, errors.TOO_MANY_POSITIONS)
         errors._require(count == 1 or accounts._mode(h) != accounts.ISOLATED, errors.WRONG_MODE)
-    earned: int256 = s.earned + s.spill
-    if earned != 0 or s.closed != 0:
-        h = cash._credit(accounts._with_fresh(h, earned, health._period()), w, earned)
-    if h != old:
+    if s.earned != 0:
+        h = cash._credit(accounts._with_fresh(h, s.earned, health._period()), w, s.earned)
+    if h != s.old:
         accounts.head[account] = h
-    health._require_health(account, h, w, market, s.was, s.g0, before, old)
+    health._require_health(account, h, w, market, q, s.now, s.was, before, s.old)
 
 
 @external
@@ -385,7 +468,7 @@ def use_operator(account: uint256, signer: address, market: uint256, lots: int25
     @param lots Signed lots.
     @param price Ticks.
     """
-    errors._require(engine_state.venues[msg.sender] != 0, errors.NOT_VENUE)
+    self._only_venue()
     errors._require(accounts._may(account, signer, accounts.SCOPE_TRADE), errors.NOT_OWNER)
     owner: address = accounts._owner(account)
     if signer == owner:
@@ -394,7 +477,8 @@ def use_operator(account: uint256, signer: address, market: uint256, lots: int25
     mark: uint256 = quote_word._mark(staticcall IRiskModel(health._risk()).peek(market))
     p: int256 = convert(price, int256)
     loss: int256 = max(lots * (p - convert(mark, int256)), 0)
-    loss += (abs(lots) * p * ((engine_state.config[market] >> 136) & 65535) + 999999) // 10**6
+    rate: int256 = convert((engine_state.config[market] >> 136) & 65535, int256)
+    loss += (abs(lots) * p * rate + 999999) // 10**6
     word: uint256 = accounts.operators[owner][signer]
     budget: uint256 = (word >> 48) & (2**96 - 1)
     errors._require(convert(loss, uint256) <= budget, errors.LOSS_BUDGET)
@@ -439,6 +523,7 @@ def pay_keeper(account: uint256, amount: uint256):
     cash._set_keeper(budget - amount)
     w: uint256 = cash._accrue()
     accounts.head[account] = cash._credit(accounts.head[account], w, convert(amount, int256))
+    cash._reprice()
 
 
 @external

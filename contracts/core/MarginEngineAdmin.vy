@@ -54,6 +54,7 @@ exports: (
     engine_state.guardian,
     engine_state.fee_split,
     engine_state.venues,
+    engine_state.house_venue,
     engine_state.config,
     engine_state.market_count,
 )
@@ -175,16 +176,19 @@ def collect_fees(market: uint256):
     @notice Splits a market's fees between the fund and the treasury's account. Anyone may call.
     @param market Market id.
     """
-    fees: int256 = (ledger.book[market] >> 48) & (2**80 - 1)
+    c: uint256 = engine_state.config[market]
+    fees: uint256 = c >> 177
     errors._require(fees != 0, errors.NOTHING_TO_DO)
     w: uint256 = cash._accrue()
     split: uint256 = engine_state.fee_split
-    treasury: int256 = fees * (10000 - convert((split >> 160) & 65535, int256)) // 10000
-    ledger._book(market, 0, -fees)
-    cash._to_fund(convert(fees - treasury, uint256))
+    treasury: uint256 = fees * (10000 - ((split >> 160) & 65535)) // 10000
+    engine_state.config[market] = c & (engine_state.FEES_ONE - 1)
+    ledger._book(market, -convert(fees, int256))
+    cash._to_fund(fees - treasury)
     account: uint256 = (split & (2**160 - 1)) << 96
-    accounts.head[account] = cash._credit(accounts.head[account], w, treasury)
-    log IMarginEngine.FeesCollected(market=market, fees=convert(fees, uint256), treasury=convert(treasury, uint256))
+    accounts.head[account] = cash._credit(accounts.head[account], w, convert(treasury, int256))
+    cash._reprice()
+    log IMarginEngine.FeesCollected(market=market, fees=fees, treasury=treasury)
 
 
 # ---------------------------------------------------------------- settings
@@ -241,24 +245,28 @@ def _configure(market: uint256, c: MarketConfig):
     errors._require(c.status < 3, errors.BAD_PARAMETER)
     taker: int256 = convert(c.taker_fee, int256)
     errors._require(c.maker_fee <= convert(MAX_FEE, int256) and c.maker_fee >= -taker, errors.JOINT_BOUND)
-    new: int256 = (
-        convert(c.cap_lots | (c.cap_usd << 56) | (c.min_notional << 96), int256)
-        | ((c.maker_fee & 65535) << 120)
-        | (taker << 136)
-        | (convert(c.band | (c.status << 16), int256) << 152)
+    new: uint256 = (
+        c.cap_lots
+        | (c.cap_usd << 56)
+        | (c.min_notional << 96)
+        | (convert(c.maker_fee & 65535, uint256) << 120)
+        | (c.taker_fee << 136)
+        | (c.band << 152)
+        | (c.status << 168)
         | (1 << 176)
     )
-    self._log_config(market, new)
+    held: uint256 = (engine_state.config[market] >> 177) << 177
+    self._log_config(market, new | held)
 
 
 @internal
-def _log_config(market: uint256, new: int256):
+def _log_config(market: uint256, new: uint256):
     """
     @notice Stores a market's word and tells old and new.
     """
-    old: int256 = engine_state.config[market]
+    old: uint256 = engine_state.config[market]
     engine_state.config[market] = new
-    log IMarginEngine.MarketSet(market=market, old=convert(old, uint256), new=convert(new, uint256))
+    log IMarginEngine.MarketSet(market=market, old=old, new=new)
 
 
 @external
@@ -270,10 +278,10 @@ def set_status(market: uint256, status: uint256):
     """
     self._only_guardian()
     self._require_live(market)
-    old: int256 = engine_state.config[market]
+    old: uint256 = engine_state.config[market]
     errors._require(status < 3, errors.BAD_PARAMETER)
-    errors._require(convert(status, int256) > (old >> 168) & 255, errors.BAD_PARAMETER)
-    self._log_config(market, (old & ((255 << 168) ^ -1)) | (convert(status, int256) << 168))
+    errors._require(status > (old >> 168) & 255, errors.BAD_PARAMETER)
+    self._log_config(market, (old & (max_value(uint256) ^ (255 << 168))) | (status << 168))
 
 
 @external
@@ -285,7 +293,7 @@ def wind_down(market: uint256):
     """
     ownable._check_owner()
     self._require_live(market)
-    old: int256 = engine_state.config[market]
+    old: uint256 = engine_state.config[market]
     errors._require((old >> 168) & 255 == engine_state.REDUCE_ONLY, errors.MARKET_OPEN)
     extcall IRiskModel(health._risk()).close(market)
     self._log_config(market, old | (engine_state.CLOSED << 168))
@@ -329,7 +337,7 @@ def set_core(risk: address, haircut: uint256, period: uint256):
     errors._require(risk.is_contract, errors.BAD_ARGUMENT)
     errors._require(haircut <= MAX_HAIRCUT and period >= 60 and period <= MAX_PERIOD, errors.BAD_PARAMETER)
     old: uint256 = health.core
-    health.core = convert(risk, uint256) | (old & (255 << 160)) | (haircut << 168) | (period << 184)
+    health.core = convert(risk, uint256) | (old & ((255 << 160) | (1 << 216))) | (haircut << 168) | (period << 184)
     log IMarginEngine.CoreSet(old=old, new=health.core)
 
 
@@ -365,7 +373,11 @@ def set_venue(venue: address, allowed: bool):
     """
     ownable._check_owner()
     errors._require(venue.is_contract, errors.BAD_ARGUMENT)
-    engine_state.venues[venue] = convert(allowed, uint256)
+    if venue == engine_state.house_venue:
+        core: uint256 = health.core
+        health.core = (core & (max_value(uint256) ^ (1 << 216))) | (convert(not allowed, uint256) << 216)
+    else:
+        engine_state.venues[venue] = convert(allowed, uint256)
     log IMarginEngine.VenueSet(venue=venue, allowed=allowed)
 
 
@@ -419,7 +431,7 @@ def _margin(
     w: uint256 = self._now()
     a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
     smallest: uint256 = 0
-    a, smallest = health._assess(account, head, health.NO_MARKET, swap, lots, g)
+    a, smallest = health._assess(account, head, swap, lots, g, 0)
     balance: int256 = cash._value(head, w) + extra
     return IMarginEngine.Margin(
         equity=balance + a.unrealised + convert(a.collateral, int256),
@@ -483,6 +495,11 @@ def margin_after(account: uint256, trial: IMarginEngine.Trial) -> IMarginEngine.
     g_in: int256 = trial.lots * (funding + x - convert(trial.price, int256))
     lots, g, earned, dg, closed = ledger._join(lots, g, trial.lots, g_in, hot)
     head: int256 = accounts._with_fresh(accounts.head[account], earned, health._period())
+    held: bool = (accounts.held[account] >> m) & 1 != 0
+    if held and lots == 0:
+        head -= accounts.ONE_PERP
+    elif lots != 0 and not held:
+        head += accounts.ONE_PERP
     return self._margin(account, head, m, lots, g, earned + spill)
 
 
@@ -531,9 +548,9 @@ def market(id: uint256) -> IMarginEngine.Market:
         funding=quote_word._funding(q),
         charge_long=ledger._x_long(hot),
         charge_short=ledger._x_short(hot),
-        unrealised=ledger._unrealised(id),
-        fees=convert((ledger.book[id] >> 48) & (2**80 - 1), uint256),
-        status=convert((engine_state.config[id] >> 168) & 255, uint256),
+        unrealised=ledger._unrealised(id) - convert(engine_state.config[id] >> 177, int256),
+        fees=engine_state.config[id] >> 177,
+        status=(engine_state.config[id] >> 168) & 255,
         state=quote_word._state(q),
     )
 
@@ -581,8 +598,9 @@ def solvency() -> Solvency:
     s.pending = d & (2**96 - 1)
     s.hole = cash.hole
     for m: uint256 in range(engine_state.market_count, bound=256):
-        s.unrealised += ledger._unrealised(m)
-        s.fees += convert((ledger.book[m] >> 48) & (2**80 - 1), uint256)
+        fees: uint256 = engine_state.config[m] >> 177
+        s.unrealised += ledger._unrealised(m) - convert(fees, int256)
+        s.fees += fees
     claims: int256 = (
         s.unrealised
         + convert(s.fund + s.keeper + s.fees, int256)

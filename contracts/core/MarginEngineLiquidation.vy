@@ -30,7 +30,9 @@ initializes: cash
 initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
-initializes: waterfall[accounts := accounts, cash := cash, health := health, ledger := ledger]
+initializes: waterfall[
+    accounts := accounts, cash := cash, engine_state := engine_state, health := health, ledger := ledger
+]
 
 NEXT: immutable(address)  # MarginEngineAdmin
 

@@ -70,6 +70,8 @@ def _grown() -> (uint256, uint256, uint256):
     if rate == 0 or elapsed == 0:
         return w, 0, 0
     t: uint256 = self.totals
+    if (t >> 96) & M80 == 0:  # every change of cash ends in `_reprice`: no debt, no rate
+        return w, 0, 0
     supply: uint256 = w & M96
     borrow: uint256 = (w >> 96) & M96
     step: uint256 = borrow * rate * elapsed // RATE_SCALE

@@ -21,11 +21,19 @@ uses: ledger
 VAULT: immutable(address)
 
 # risk model address uint160 | pause level uint8 << 160 | fresh-profit haircut uint16 << 168 (1e-4)
-# | fresh-profit period uint32 << 184 (seconds)
+# | fresh-profit period uint32 << 184 (seconds) | house venue switched off << 216
 core: public(uint256)
 
 NO_MARKET: constant(uint256) = 256
+LOTS_MASK: constant(int256) = 2**64 - 1
+ROOT_MASK: constant(int256) = (2**40 - 1) << 16
 DEGRADED: constant(uint256) = 1
+
+
+# A touched position.
+struct Leg:
+    lots: int256  # signed lots
+    g: int256  # quote units
 
 
 @deploy
@@ -104,47 +112,49 @@ def _lowest(bits: uint256) -> uint256:
 
 @internal
 @pure
-def _leg(market: uint256, lots: int256, g: int256, hot: int256) -> IRiskModel.Leg:
+def _leg(market: uint256, lots: int256, g: int256, hot: int256) -> int256:
     """
     @notice A position in the risk model's form: its side's charges folded into g.
+    @return g int128 << 128 | lots int64 << 64 | open-interest root uint40 << 16 | market uint16.
     """
     x: int256 = hot >> 200
     if lots < 0:
         x = (hot << 56) >> 200
-    # Proof: |lots| < 2^56 and |x| < 2^55, so the product fits; g is an int128.
-    return IRiskModel.Leg(
-        terms=(lots << 192) | (((hot >> 48) & (2**40 - 1)) << 16) | convert(market, int256),
-        g=unsafe_sub(g, unsafe_mul(lots, x)),
+    # Proof: |lots| < 2^56, |x| < 2^55 and |g| < 2^126, so the difference fits an int128.
+    return (
+        (unsafe_sub(g, unsafe_mul(lots, x)) << 128)
+        | ((lots & LOTS_MASK) << 64)
+        | ((hot >> 32) & ROOT_MASK)
+        | convert(market, int256)
     )
 
 
 @internal
 @view
 def _assess(
-    account: uint256, head: int256, hint: uint256, swap: uint256, lots: int256, g: int256
+    account: uint256, head: int256, swap: uint256, lots: int256, g: int256, word: uint256
 ) -> (IRiskModel.Assessment, uint256):
     """
     @notice Asks the risk model for an account's margin.
     @param account Account id.
     @param head Its head.
-    @param hint A market it may hold; spares reading the bitmap where it is the only one.
-    @param swap A market whose position is replaced by (lots, g), or NO_MARKET.
-    @param lots Signed lots in place of the stored ones.
-    @param g Quote units in place of the stored ones.
+    @param swap A market whose position is taken as (lots, g) instead of as stored, or NO_MARKET.
+    @param lots Signed lots there, touched.
+    @param g Quote units there, touched.
+    @param word That market's quote word where the caller has it, else 0.
     @return The assessment (all zero without anything held); lots of the smallest leg.
     """
     a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
     smallest: uint256 = 0
-    legs: DynArray[IRiskModel.Leg, 72] = []
+    legs: DynArray[int256, 72] = []
     holdings: DynArray[uint256, 16] = []
     bits: uint256 = 0
-    count: uint256 = accounts._perps(head)
-    if count == 1 and hint < NO_MARKET and ledger.positions[account][hint] != 0:
-        bits = 1 << hint
-    elif count != 0:
-        bits = accounts.held[account]
+    loose: int256 = 0
     if swap < NO_MARKET:
-        bits |= 1 << swap
+        bits = 1 << swap
+    # One market held, and it is this one: no need to read which.
+    if not (lots != 0 and accounts._perps(head) == 1) and accounts._perps(head) != 0:
+        bits |= accounts.held[account]
     for _: uint256 in range(73):
         if bits == 0:
             break
@@ -155,29 +165,26 @@ def _assess(
         s: int256 = lots
         q: int256 = g
         if m != swap:
-            word: int256 = ledger.positions[account][m]
-            s = word >> 192
-            q = (word << 64) >> 128
+            stored: int256 = ledger.positions[account][m]
+            s = stored >> 192
+            q = (stored << 64) >> 128
             epoch: int256 = (hot >> 24) & (2**24 - 1)
             if s < 0:
                 epoch = hot & (2**24 - 1)
-            if epoch != word & (2**24 - 1):
+            if epoch != stored & (2**24 - 1):
                 spill: int256 = 0
                 s, q, spill = ledger._load(account, m, hot, self._basis(m))
-                if s == 0:  # no whole lot left: its value is as good as cash
-                    a.unrealised += spill
+                loose += spill  # no whole lot left: its value is as good as cash
         if s == 0:
             continue
-        if smallest == 0 or convert(abs(s), uint256) < smallest:
-            smallest = convert(abs(s), uint256)
+        size: uint256 = convert(abs(s), uint256)
+        if smallest == 0 or size < smallest:
+            smallest = size
         legs.append(self._leg(m, s, q, hot))
     if accounts._collateral(head) != 0:
         holdings = staticcall ICollateralVault(VAULT).holdings(account)
-    if len(legs) == 0 and len(holdings) == 0:
-        a.initial_value = a.unrealised
-        return a, 0
-    loose: int256 = a.unrealised
-    a = staticcall IRiskModel(self._risk()).assess(legs, holdings)
+    if len(legs) != 0 or len(holdings) != 0:
+        a = staticcall IRiskModel(self._risk()).assess(legs, holdings, swap, word)
     a.unrealised += loose
     a.initial_value += loose
     return a, smallest
@@ -231,7 +238,11 @@ def _require_initial(account: uint256, head: int256, w: uint256, leaving: bool):
     """
     a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
     smallest: uint256 = 0
-    a, smallest = self._assess(account, head, NO_MARKET, NO_MARKET, 0, 0)
+    a, smallest = self._assess(account, head, NO_MARKET, 0, 0, 0)
+    # All stopped but exits: value leaves only where nothing depends on a price.
+    errors._require(
+        not leaving or (self.core >> 160) & 255 < 4 or a.initial == 0, errors.MARKET_PAUSED
+    )
     errors._require(a.state <= DEGRADED, errors.STALE_PRICE)
     errors._require(self._strong(head, cash._value(head, w), a, leaving), errors.UNDERWATER)
 
@@ -239,7 +250,7 @@ def _require_initial(account: uint256, head: int256, w: uint256, leaving: bool):
 @internal
 @view
 def _require_health(
-    account: uint256, head: int256, w: uint256, market: uint256, lots: int256, g: int256, before: int256, old: int256
+    account: uint256, head: int256, w: uint256, market: uint256, word: uint256, now: Leg, was: Leg, before: int256, old: int256
 ):
     """
     @notice The rule after a fill: the initial requirement is met, or the requirement did not rise and health did
@@ -248,19 +259,20 @@ def _require_health(
     @param head Its head as it will be stored.
     @param w Indices word, brought to now.
     @param market The market of the fill.
-    @param lots Signed lots there before.
-    @param g Quote units of that position before.
+    @param word Its quote word.
+    @param now The position there now.
+    @param was The position there before.
     @param before Cash before, quote units.
     @param old Its head before.
     """
     a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
     smallest: uint256 = 0
-    a, smallest = self._assess(account, head, market, NO_MARKET, 0, 0)
+    a, smallest = self._assess(account, head, market, now.lots, now.g, word)
     balance: int256 = cash._value(head, w)
     if self._strong(head, balance, a, False):
         return
     b: IRiskModel.Assessment = empty(IRiskModel.Assessment)
-    b, smallest = self._assess(account, old, NO_MARKET, market, lots, g)
+    b, smallest = self._assess(account, old, market, was.lots, was.g, word)
     e1: int256 = balance + a.unrealised + convert(a.collateral, int256)
     e0: int256 = before + b.unrealised + convert(b.collateral, int256)
     r1: int256 = convert(a.linear + a.superlinear, int256)

@@ -9,7 +9,8 @@
         lots * (M - F) + g, with F the side's index now, F = C + X: C the funding index (kept by the oracle,
         shared by both sides) and X what deleveraging charged that side per lot. g does not move with funding,
         charges or time, so no snapshot is stored. With G the sum of g and L = S = oi, the sum of all
-        unrealised P&L is U = G + (X_short - X_long) * oi.
+        unrealised P&L is U = G + (X_short - X_long) * oi. Stored is G plus the market's fees not yet
+        collected: a fee moves from one to the other, so an ordinary trade leaves that sum alone.
 
         Deleveraging shrinks a whole side by a multiplier; positions follow on their next touch.
 """
@@ -23,7 +24,7 @@ positions: HashMap[uint256, HashMap[uint256, int256]]
 #           | root uint40 << 48 (isqrt(oi << 24)) | epoch of longs uint24 << 24 | epoch of shorts uint24
 hot: HashMap[uint256, int256]
 
-# market -> G int128 << 128 | fees uint80 << 48 (quote units)
+# market -> G + fees held, quote units
 book: HashMap[uint256, int256]
 
 # market * 2 + (1 for shorts) -> multiplier P uint128 (unset: 2^127) | era uint16 << 128
@@ -41,10 +42,9 @@ era_k: HashMap[uint256, int256]
 
 P_ONE: constant(uint256) = 2**127
 P_MIN: constant(uint256) = 2**64  # below this an era ends, so that a multiplier keeps 64 bits or more
-MAX_ERAS: constant(uint256) = 64  # eras one touch can cross; each takes a side shrunk 2^63-fold or emptied
 
 LOTS_LIMIT: constant(int256) = 2**56  # lots of a position and of a side stay below
-G_LIMIT: constant(int256) = 2**127
+G_LIMIT: constant(int256) = 2**126  # with charges folded in, g still fits an int128
 X_LIMIT: constant(int256) = 2**55
 M24: constant(int256) = 2**24 - 1
 M40: constant(int256) = 2**40 - 1
@@ -154,7 +154,9 @@ def _load(account: uint256, market: uint256, hot: int256, basis: int256) -> (int
 def _replay(key: uint256, epoch: uint256, lots: int256, g: int256, gap: int256) -> (int256, int256):
     """
     @notice Carries a position through the shrinks since `epoch`: closed lots at the prices they closed at, the
-            fraction of a lot left over sold to the fund at mark. One floor per era crossed.
+            fraction of a lot left over sold to the fund at mark. One floor per era crossed. Two ended eras
+            leave nothing of any position: each takes the multiplier from 2^127 (the first from its record) to
+            below 2^64, and lots are below 2^56; so three eras are the most that matter.
     @param key Side key.
     @param epoch Side epoch at which the position was written.
     @param lots Signed lots.
@@ -174,7 +176,8 @@ def _replay(key: uint256, epoch: uint256, lots: int256, g: int256, gap: int256) 
     now: uint256 = self.side[key]
     last: uint256 = (now >> 128) & 65535
     out: int256 = g
-    for era: uint256 in range((r >> 128) & 65535, last + 1, bound=MAX_ERAS):
+    first: uint256 = (r >> 128) & 65535
+    for era: uint256 in range(first, min(last, first + 2) + 1, bound=3):
         to_p: uint256 = now & (2**128 - 1)
         to_k: int256 = 0
         at: int256 = gap
@@ -331,30 +334,26 @@ def _charge_note(key: uint256, per_lot: uint256, window: uint256):
 
 
 @internal
-def _book(market: uint256, dg: int256, fee: int256):
+def _book(market: uint256, change: int256):
     """
-    @notice Moves G and the fee bucket of a market.
+    @notice Moves the sum of G and the fees held.
     @param market Market id.
-    @param dg Change of G, quote units.
-    @param fee Change of the fees held, quote units.
+    @param change Quote units: the change of G, plus the fee taken where one was.
     """
-    if dg == 0 and fee == 0:
+    if change == 0:
         return
-    b: int256 = self.book[market]
-    g: int256 = (b >> 128) + dg
-    fees: int256 = ((b >> 48) & (2**80 - 1)) + fee
-    errors._require(
-        g < G_LIMIT and g >= -G_LIMIT and fees >= 0 and fees < 2**80, errors.OUT_OF_RANGE
-    )
-    self.book[market] = (g << 128) | (fees << 48)
+    b: int256 = self.book[market] + change
+    errors._require(b < G_LIMIT and b >= -G_LIMIT, errors.OUT_OF_RANGE)
+    self.book[market] = b
 
 
 @internal
 @view
 def _unrealised(market: uint256) -> int256:
     """
-    @notice The sum of unrealised P&L over all holders and the fund's residual lots. No price enters: L = S.
+    @notice The sum of unrealised P&L over all holders and the fund's residual lots, plus the fees held. No price
+            enters: L = S.
     @return Quote units.
     """
     hot: int256 = self.hot[market]
-    return (self.book[market] >> 128) + (((hot << 56) >> 200) - (hot >> 200)) * ((hot >> 88) & M56)
+    return self.book[market] + (((hot << 56) >> 200) - (hot >> 200)) * ((hot >> 88) & M56)

@@ -8,6 +8,7 @@
 """
 from contracts.core import accounts
 from contracts.core import cash
+from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import ledger
 from contracts.interfaces import ICollateralVault
@@ -19,6 +20,7 @@ from contracts.modules import rounding
 
 uses: accounts
 uses: cash
+uses: engine_state
 uses: health
 uses: ledger
 
@@ -46,7 +48,7 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
     """
     a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
     smallest: uint256 = 0
-    a, smallest = health._assess(account, head, health.NO_MARKET, health.NO_MARKET, 0, 0)
+    a, smallest = health._assess(account, head, health.NO_MARKET, 0, 0, 0)
     return IMarginEngine.Standing(
         equity=cash._value(head, w) + a.unrealised + convert(a.collateral, int256),
         linear=a.linear,
@@ -80,7 +82,7 @@ def _collateral_value(account: uint256, head: int256) -> (uint256, uint256):
     if accounts._collateral(head) == 0:
         return 0, 0
     a: IRiskModel.Assessment = staticcall IRiskModel(health._risk()).assess(
-        [], staticcall ICollateralVault(health.VAULT).holdings(account)
+        [], staticcall ICollateralVault(health.VAULT).holdings(account), health.NO_MARKET, 0
     )
     return a.collateral, a.collateral - min(a.linear, a.collateral)
 
@@ -128,7 +130,7 @@ def _slice_leg(
         ledger._store(bidder, market, lots_b, g_b, hot)
         if closed != 0:
             ledger.hot[market] = ledger._with_oi(hot, ledger._oi(hot) - closed)
-    ledger._book(market, dg, 0)
+    ledger._book(market, dg)
     x: int256 = ledger._x_long(hot)
     if sold < 0:
         x = ledger._x_short(hot)
@@ -165,6 +167,11 @@ def _slice(account: uint256, bidder: uint256, t: IMarginEngine.SliceTerms) -> IM
     ha = cash._credit(ha, w, -c)
     hb = cash._credit(hb, w, c)
     moved += c
+    # Fresh profit stays fresh with whoever takes it.
+    fresh: int256 = accounts._fresh(ha, health._period()) * convert(t.fraction, int256) // convert(ONE, int256)
+    if fresh != 0:
+        ha = accounts._with_fresh(ha, -fresh, health._period())
+        hb = accounts._with_fresh(hb, fresh, health._period())
     if accounts._collateral(ha) != 0:
         before: uint256 = 0
         after: uint256 = 0
@@ -215,7 +222,7 @@ def _require_bidder(bidder: uint256, head: int256, w: uint256):
     """
     a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
     smallest: uint256 = 0
-    a, smallest = health._assess(bidder, head, health.NO_MARKET, health.NO_MARKET, 0, 0)
+    a, smallest = health._assess(bidder, head, health.NO_MARKET, 0, 0, 0)
     balance: int256 = cash._value(head, w)
     if a.state <= health.DEGRADED:
         errors._require(health._strong(head, balance, a, False), errors.UNDERWATER)
@@ -250,10 +257,12 @@ def _close_legs(account: uint256, head: int256, w: uint256) -> (int256, DynArray
         if lots < 0:
             x = ledger._x_short(hot)
         h = accounts._set_held(account, h, m, True, False)
-        h = cash._credit(h, w, lots * (basis - x) + g + spill)
+        value: int256 = lots * (basis - x) + g + spill
+        h = cash._credit(accounts._with_fresh(h, value, health._period()), w, value)
         ledger._store(account, m, 0, 0, hot)
-        ledger._book(m, -g - spill, 0)
-        if lots != 0:
+        ledger._book(m, -g - spill)
+        # In a wound-down market the fund's residual takes the lots over: nobody to charge, nothing to shrink.
+        if lots != 0 and (engine_state.config[m] >> 168) & 255 != engine_state.CLOSED:
             legs.append(Closed(market=m, lots=lots, basis=basis, mark=mark))
     return h, legs
 
@@ -307,7 +316,7 @@ def _settle_legs(
         dg: int256 = 0
         hot, dg = ledger._shrink(leg.market, long_side, q, of, hot, leg.basis)
         ledger.hot[leg.market] = ledger._with_oi(hot, of - q)
-        ledger._book(leg.market, dg, 0)
+        ledger._book(leg.market, dg)
         log IMarginEngine.Shrunk(
             market=leg.market,
             long_side=long_side,

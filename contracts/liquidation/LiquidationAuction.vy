@@ -12,9 +12,10 @@
 
         The clock. `elapsed` grows with time between two syncs, but by at most `max_step` seconds for one
         such interval, and not at all for one that begins or ends with the clock stopped: when feeds that
-        are stale or halted carry more than a tenth of R. So a stop nobody synced, a chain halt included,
-        hands out at most `max_step` seconds of x, and anyone who wants x to move calls `sync`. Stale or
-        halted parts below the tenth are taken off E (`stale_value`) and the auction runs on.
+        are stale or halted carry more than a tenth of R, or the guardian has stopped auctions. So a stop
+        nobody synced, a chain halt included, hands out at most `max_step` seconds of x, and anyone who
+        wants x to move calls `sync`. Stale or halted parts below the tenth are taken off E
+        (`stale_value`) and the auction runs on.
 
         Pay. Starter and executor are paid out of the keeper budget with the first slice (every slice),
         never at the start: an owner who starts an auction and cures it is paid nothing. Each slice pays at
@@ -42,6 +43,11 @@ exports: (
     ownable_2step.transfer_ownership,
     ownable_2step.accept_ownership,
 )
+
+# What the engine tells beside IMarginEngine: a word with the house's pause level in bits 160-167.
+interface Core:
+    def core() -> uint256: view
+
 
 # An account's run, in memory.
 struct Run:
@@ -75,6 +81,7 @@ struct Slice:
 
 
 ONE: constant(uint256) = 10**18
+AUCTIONS_STOPPED: constant(uint256) = 3  # the engine's pause level from which it refuses slices
 NANO: constant(uint256) = 10**9
 TOK: constant(uint256) = 10**9
 # Equity under a thousandth of a dollar is below what rounding leaves room to size on.
@@ -200,7 +207,7 @@ def bid(
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
     position: Position = self._position(standing)
     run = self._advance(run, position.stopped)
-    words: uint256[3] = self.stored[run.version]
+    words: uint256[2] = self._terms(run.version)
     self._check_sale(position, standing.equity < 0 and self._over(words[0], run.elapsed))
     offer: Slice = self._slice(standing, position, words, run.elapsed, max_fraction)
     limit: uint256 = 0
@@ -231,7 +238,13 @@ def bid(
         fee=result.fee,
         from_fund=result.from_fund,
     )
-    run = self._settle(account, run, offer.fraction == ONE, curves._field(words[1], 0, 32))
+    if offer.fraction == ONE:
+        run.elapsed = 0  # sold out: whatever the account holds next is a new auction
+        run = self._finish(account, run)
+    elif offer.capped:
+        run = self._settle(account, run, curves._field(words[1], 0, 32))
+    else:
+        run = self._finish(account, run)  # sized to the target: no need to look again
     ceiling: uint256 = max_value(uint256)
     if not (offer.insolvent or offer.free):
         ceiling = result.fee * curves._field(words[1], 64, 16) // 10_000
@@ -254,8 +267,8 @@ def end(account: uint256):
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
     position: Position = self._position(standing)
     errors._require(not self._liquidatable(position), errors.NOTHING_TO_DO)
-    run = self._advance(run, position.stopped)
-    run = self._finish(account, run, position)
+    run = self._advance(run, position.stopped or self._paused())
+    run = self._finish(account, run)
     self._save(account, run)
 
 
@@ -278,10 +291,11 @@ def deleverage(account: uint256, buyer: uint256):
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
     position: Position = self._position(standing)
     run = self._advance(run, position.stopped)
-    words: uint256[3] = self.stored[run.version]
+    words: uint256[2] = self._terms(run.version)
     errors._require(not position.stopped, errors.CLOCK_STOPPED)
     errors._require(self._liquidatable(position), errors.HEALTHY)
     errors._require(self._exhausted(standing, words[0], run.elapsed), errors.AUCTION_NOT_OVER)
+    last: uint256 = self.stored[run.version][2]
     limit: uint256 = 0
     if standing.equity < 0:
         limit = extcall FUND.draw(
@@ -292,9 +306,9 @@ def deleverage(account: uint256, buyer: uint256):
         buyer,
         IMarginEngine.DeleverageTerms(
             fund_limit=limit,
-            charge_cap=curves._field(words[2], 0, 32),
-            window=curves._field(words[2], 32, 32),
-            social_share=curves._field(words[2], 64, 16),
+            charge_cap=curves._field(last, 0, 32),
+            window=curves._field(last, 32, 32),
+            social_share=curves._field(last, 64, 16),
             collateral_price=curves._collateral_price(words[0], run.elapsed),
         ),
     )
@@ -306,7 +320,7 @@ def deleverage(account: uint256, buyer: uint256):
         charged=result.charged,
         socialised=result.socialised,
     )
-    run = self._settle(account, run, False, 0)
+    run = self._settle(account, run, 0)
     run.starter = self._pay(
         account, run.starter, words[1], position.requirement, max_value(uint256)
     )
@@ -319,11 +333,11 @@ def sync(account: uint256):
     @notice Brings an auction's clock and its noted deficit to now. Needed at least every `max_step`
             seconds for x to keep up with time, and right when feeds go stale to stop it.
     @param account The account in auction.
-    @dev Anyone. Errors: NoAuction.
+    @dev Anyone, in a pause too. Errors: NoAuction.
     """
     run: Run = self._running(account)
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
-    run = self._advance(run, self._position(standing).stopped)
+    run = self._advance(run, self._position(standing).stopped or self._paused())
     run.noted = self._note(account, run.noted, standing.equity)
     self._save(account, run)
     log ILiquidationAuction.ClockSet(account=account, elapsed=run.elapsed, stopped=run.stopped)
@@ -338,14 +352,16 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
     """
     @notice What a bid for all that is on sale would cost now.
     @param account The account in auction (NoAuction otherwise).
-    @return See the interface. `cost` may be short of the price by the engine's rounding (under 16 qu), and
-            where a slice is insolvent the fund's caps may make it smaller.
+    @return See the interface. The slice sold is rounded up to whole lots of each leg, so the price differs
+            from `cost` by the value of less than a lot of each; an insolvent slice may be made smaller by
+            the fund's caps.
     """
     run: Run = self._running(account)
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
     position: Position = self._position(standing)
+    position.stopped = position.stopped or self._paused()
     run = self._advance(run, position.stopped)
-    words: uint256[3] = self.stored[run.version]
+    words: uint256[2] = self._terms(run.version)
     quote: ILiquidationAuction.Quote = ILiquidationAuction.Quote(
         id=self._id(account, run.number),
         x=curves._x(words[0], run.elapsed),
@@ -504,6 +520,15 @@ def _save(account: uint256, run: Run):
 
 @internal
 @view
+def _terms(version: uint256) -> uint256[2]:
+    """
+    @notice The two words of a curve version that a slice needs.
+    """
+    return [self.stored[version][0], self.stored[version][1]]
+
+
+@internal
+@view
 def _id(account: uint256, number: uint256) -> uint256:
     """
     @notice See `auction_id`.
@@ -562,6 +587,16 @@ def _advance(run: Run, stopped: bool) -> Run:
     return moved
 
 
+@internal
+@view
+def _paused() -> bool:
+    """
+    @notice Whether the engine has stopped auctions: then no time runs either. Slices and starts need not
+            ask, the engine refuses them.
+    """
+    return (staticcall Core(ENGINE.address).core() >> 160) & 255 >= AUCTIONS_STOPPED
+
+
 # -- what is on sale --
 
 
@@ -610,7 +645,7 @@ def _check_sale(position: Position, over: bool):
 def _slice(
     standing: IMarginEngine.Standing,
     position: Position,
-    words: uint256[3],
+    words: uint256[2],
     elapsed: uint256,
     max_fraction: uint256,
 ) -> Slice:
@@ -661,7 +696,7 @@ def _slice(
 @internal
 @pure
 def _sized(
-    standing: IMarginEngine.Standing, equity: int256, price: int256, words: uint256[3]
+    standing: IMarginEngine.Standing, equity: int256, price: int256, words: uint256[2]
 ) -> uint256:
     """
     @notice The slice that brings a solvent account to its target, or the whole of it where selling does
@@ -764,28 +799,25 @@ def _expected(equity: int256, offer: Slice) -> int256:
 
 
 @internal
-def _settle(account: uint256, run: Run, emptied: bool, buffer: uint256) -> Run:
+def _settle(account: uint256, run: Run, buffer: uint256) -> Run:
     """
-    @notice Ends the auction of an account that is empty or back at (1 + buffer) R; otherwise notes what
+    @notice Ends the auction of an account that is back at (1 + buffer) R or empty; otherwise notes what
             deficit it has left.
     """
     after: Run = run
-    if emptied:
-        after.elapsed = 0
-        return self._finish(account, after, empty(Position))
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
     position: Position = self._position(standing)
     goal: uint256 = position.requirement * (NANO + buffer)
     if position.equity * convert(NANO, int256) >= convert(goal, int256):
         if standing.perps == 0 and standing.collateral == 0:
             after.elapsed = 0
-        return self._finish(account, after, position)
+        return self._finish(account, after)
     after.noted = self._note(account, run.noted, standing.equity)
     return after
 
 
 @internal
-def _finish(account: uint256, run: Run, position: Position) -> Run:
+def _finish(account: uint256, run: Run) -> Run:
     """
     @notice Unfreezes an account and closes its run. The starter of an unpaid run is owed nothing.
     """
@@ -795,13 +827,7 @@ def _finish(account: uint256, run: Run, position: Position) -> Run:
     done.seen = block.timestamp
     done.noted = False  # the thaw clears it
     extcall ENGINE.thaw(account)
-    log ILiquidationAuction.Ended(
-        account=account,
-        number=run.number,
-        elapsed=run.elapsed,
-        equity=position.equity,
-        requirement=position.requirement,
-    )
+    log ILiquidationAuction.Ended(account=account, number=run.number, elapsed=run.elapsed)
     return done
 
 

@@ -68,8 +68,8 @@ def _fraction(
 ) -> uint256:
     """
     @notice The smallest f found with h(f) >= 0: never below the root and h at most TOLERANCE of the target,
-            or the whole account where eight turns do not get there. That needs a price under a millionth
-            of E and R nearly all superlinear; a slice would then have left under 2 % of the account.
+            or the whole account where eight turns do not get there: seen only with R nearly all superlinear
+            or next to no price, where less than a tenth of the account would have been left.
     @param equity E, qu, 0 < E < R.
     @param linear Part of R linear in size, qu.
     @param superlinear Part of R that grows as size^1.5, qu.

@@ -117,6 +117,10 @@ TOO_FAST: constant(uint256) = 1944509695  # TooFast()
 OPERATION_KNOWN: constant(uint256) = 1410183598  # OperationKnown()
 OPERATION_EXPIRED: constant(uint256) = 1961719818  # OperationExpired()
 
+# deployment
+NOT_CREATOR: constant(uint256) = 2473098251  # NotCreator()
+CREATION_FAILED: constant(uint256) = 3615937427  # CreationFailed()
+
 
 @internal
 @pure

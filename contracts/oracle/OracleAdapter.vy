@@ -150,8 +150,9 @@ def poke(feed: uint256, update: Bytes[4096]):
         slot: uint256 = unsafe_add(unsafe_mul(feed, 8), reporter)
         source: uint256 = feed_state.sources[slot]
         errors._require(feed_terms._kind(source) == feed_terms.SIGNED, errors.BAD_SOURCE)
+        errors._require(len(update) <= signed_reports.MAX_UPDATE, errors.TOO_MANY)
         report = signed_reports._accept(
-            feed, source, feed_state.data[slot], terms, update, block.timestamp
+            feed, source, feed_state.data[slot], terms, convert(update, Bytes[705]), block.timestamp
         )
     self._update(feed, terms, reporter, report)
 
@@ -167,7 +168,12 @@ def words(feeds: DynArray[uint256, 88]) -> DynArray[uint256, 88]:
     """
     result: DynArray[uint256, 88] = []
     for feed: uint256 in feeds:
-        result.append(feed_word._quote(self._priced(feed), block.timestamp))
+        hot: uint256 = 0
+        if feed <= MAX_FEED:
+            hot = feed_state.hot[feed]
+        if hot == 0 or hot & feed_word.NEWER_FLAG != 0:  # rare; _priced does it all, the rest in place
+            hot = self._priced(feed)
+        result.append(feed_word._quote(hot, block.timestamp))
     return result
 
 
@@ -495,6 +501,7 @@ def _checked_source(source: feed_terms.SourceTerms) -> uint256:
     sound: bool = source.max_age >= 1 and source.max_age <= feed_terms.MAX_AGE_LIMIT
     target: uint256 = 0
     decimals: uint256 = 0
+    threshold: uint256 = 0
     if source.kind == feed_terms.CHAINLINK:
         target = convert(source.target, uint256)
         decimals = chainlink_source._decimals(source.target)
@@ -503,9 +510,10 @@ def _checked_source(source: feed_terms.SourceTerms) -> uint256:
     else:
         target = source.signer_set
         sound = sound and source.kind == feed_terms.SIGNED and source.target == empty(address)
-        sound = sound and signed_reports.thresholds[source.signer_set] != 0
+        threshold = signed_reports.thresholds[source.signer_set]
+        sound = sound and threshold != 0
     errors._require(sound, errors.BAD_SOURCE)
-    return feed_terms._pack_source(source.kind, target, decimals, source.max_age)
+    return feed_terms._pack_source(source.kind, target, decimals, source.max_age, threshold)
 
 
 # -- internal: a poke -----------------------------------------------------------------------------
@@ -517,8 +525,11 @@ def _priced(feed: uint256) -> uint256:
     """
     @notice The hot word in force. Reverts NoPrice, or UnknownFeed when not listed.
     """
-    errors._require(feed <= MAX_FEED, errors.UNKNOWN_FEED)
-    hot: uint256 = feed_state._in_force(feed, block.timestamp)
+    hot: uint256 = 0
+    if feed <= MAX_FEED:
+        hot = feed_state.hot[feed]
+        if hot & feed_word.NEWER_FLAG != 0:
+            hot = feed_state._in_force(feed, block.timestamp)
     if hot == 0:
         self._terms(feed)
         errors._fail(errors.NO_PRICE)
@@ -537,34 +548,36 @@ def _update(feed: uint256, terms: uint256, reporter: uint256, report: uint256):
     now: uint256 = block.timestamp
     a: aggregation.Aggregate = aggregation._gather(feed, terms, reporter, report, now)
     base: uint256 = feed_state._newest(feed)
-    if a.valid >= feed_terms._quorum(terms):
-        wide: bool = aggregation._spread_above(a, feed_terms._halt_band(terms))
+    if a.valid >= terms & 7:  # the quorum
+        # Proof: low <= high < 2**56 and the bands are < 2**12.
+        spread: uint256 = unsafe_mul(unsafe_sub(a.high, a.low), 10_000)
+        wide: bool = spread > unsafe_mul(a.median, feed_terms._halt_band(terms))
         cause: uint256 = self._breach(feed, terms, base, a.median, wide, now)
         old_state: uint256 = feed_word._state_at(base, now)
         new_state: uint256 = quote_word.HALTED
         word: uint256 = 0
         if cause == CAUSE_NONE:
-            new_state, cause = self._grade(terms, a)
-            word = self._accept(feed, terms, base, a, new_state, now)
+            new_state = quote_word.OK
+            if a.valid < feed_terms._count(terms):
+                new_state = quote_word.DEGRADED
+                cause = CAUSE_MISSING
+            elif spread > unsafe_mul(a.median, feed_terms._band(terms)):
+                new_state = quote_word.DEGRADED
+                cause = CAUSE_SPREAD
+            band: uint256 = aggregation._band_up(
+                a.low, a.median, a.high, feed_terms._half_band(terms)
+            )
+            # Proof: oldest <= now and now <= stale_at: the data counted are within their limits;
+            # both differences are < 2**17, the longest age limit.
+            times: uint256 = unsafe_sub(now, a.oldest) | (unsafe_sub(a.stale_at, now) << 17)
+            shape: uint256 = a.median | (times << 140) | (band << 174) | (new_state << 198)
+            word = self._accept(feed, terms, base, shape, a.premium, now)
         elif base != 0:
             word = self._halt(feed, now)
         if new_state != old_state and word != 0:
             log StateChanged(feed=feed, old_state=old_state, new_state=new_state, cause=cause)
         base = word
     log Poked(feed=feed, word=base, data=a.data)
-
-
-@internal
-@pure
-def _grade(terms: uint256, a: aggregation.Aggregate) -> (uint256, uint256):
-    """
-    @notice State and cause of an accepted price: OK, or DEGRADED by a missing source or the spread.
-    """
-    if a.valid < feed_terms._count(terms):
-        return quote_word.DEGRADED, CAUSE_MISSING
-    if aggregation._spread_above(a, feed_terms._band(terms)):
-        return quote_word.DEGRADED, CAUSE_SPREAD
-    return quote_word.OK, CAUSE_NONE
 
 
 @internal
@@ -625,34 +638,22 @@ def _halt(feed: uint256, now: uint256) -> uint256:
 
 @internal
 def _accept(
-    feed: uint256,
-    terms: uint256,
-    base: uint256,
-    a: aggregation.Aggregate,
-    state: uint256,
-    now: uint256,
+    feed: uint256, terms: uint256, base: uint256, shape: uint256, target: int256, now: uint256
 ) -> uint256:
     """
     @notice Stores an accepted price: in the hot word if it is the second's first, with funding,
             settlement sum, slow premium and variance brought up to date; else in the newer word.
+    @param feed The feed's id.
+    @param terms Its terms word.
+    @param base The newest hot word; 0 before the first price.
+    @param shape Fields price, delay, ttl, low, high and state at their places in the hot word.
+    @param target 1e-6: premium of the report that was in force until now.
+    @param now Seconds.
     @return The word stored.
     """
-    band: uint256 = aggregation._band_up(a, feed_terms._half_band(terms))
-    # Proof: oldest <= now and now <= stale_at, as the data counted are within their age limits.
-    delay: uint256 = unsafe_sub(now, a.oldest)
-    ttl: uint256 = unsafe_sub(a.stale_at, now)
     if base != 0 and feed_word._time(base) == now:
-        word: uint256 = feed_word._pack_hot(
-            a.median,
-            feed_word._funding(base),
-            now,
-            delay,
-            ttl,
-            band,
-            state,
-            feed_word._premium(base),
-            feed_word._variance(base),
-        )
+        # Within one second funding, time, premium and variance stay.
+        word: uint256 = shape | (base & feed_word.CARRIED_MASK)
         feed_state.newer[feed] = word
         feed_state.hot[feed] |= feed_word.NEWER_FLAG
         return word
@@ -660,19 +661,15 @@ def _accept(
     premium: int256 = 0
     if base != 0:
         funding = feed_word._accrued(base, now)
-        premium = self._close_interval(feed, terms, base, a.premium, now)
-    history: uint256 = realised_variance._sample(feed_state.history[feed], terms, a.median, now)
-    feed_state.history[feed] = history
-    word: uint256 = feed_word._pack_hot(
-        a.median,
-        funding,
-        now,
-        delay,
-        ttl,
-        band,
-        state,
-        premium,
-        realised_variance._variance(history),
+        premium = self._close_interval(feed, terms, base, target, now)
+    old_history: uint256 = feed_state.history[feed]
+    history: uint256 = realised_variance._sample(
+        old_history, terms, shape & feed_word.MASK_56, now
+    )
+    if history != old_history:
+        feed_state.history[feed] = history
+    word: uint256 = shape | feed_word._pack_rest(
+        funding, now, premium, realised_variance._variance(history)
     )
     feed_state.hot[feed] = word
     return word

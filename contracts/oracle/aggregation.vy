@@ -28,6 +28,8 @@ struct Aggregate:
 
 NO_REPORT: constant(uint256) = 255
 MASK_56: constant(uint256) = 2**56 - 1
+MASK_32: constant(uint256) = 2**32 - 1
+MASK_24: constant(uint256) = 2**24 - 1
 
 
 @internal
@@ -49,18 +51,20 @@ def _gather(
     expiries: uint256[5] = empty(uint256[5])  # descending
     count: uint256 = 0
     signed_seen: bool = False
-    for i: uint256 in range(feed_terms._count(terms), bound=5):
-        # Proof: feed < 2**16 and i < 5.
-        slot: uint256 = unsafe_add(unsafe_mul(feed, 8), i)
+    first: uint256 = unsafe_mul(feed, 8)  # feed < 2**16
+    # Fields are taken from their words in place: feed_terms.vy and feed_word.vy have the layouts.
+    for i: uint256 in range((terms >> 3) & 7, bound=5):
+        # Proof: first < 2**19 and i < 5.
+        slot: uint256 = unsafe_add(first, i)
         source: uint256 = feed_state.sources[slot]
         kept: uint256 = feed_state.data[slot]
         datum: uint256 = kept
-        max_age: uint256 = feed_terms._max_age(source)
-        if feed_terms._kind(source) == feed_terms.CHAINLINK:
+        max_age: uint256 = (source >> 176) & MASK_24
+        if (source >> 160) & 255 == feed_terms.CHAINLINK:
             datum = chainlink_source._read(source, kept, terms, now)
         else:
             # Proof: datum times are at most the timestamp of the block that took them.
-            age: uint256 = unsafe_sub(now, feed_word._datum_time(kept))
+            age: uint256 = unsafe_sub(now, (kept >> 56) & MASK_32)
             if not signed_seen and kept != 0 and age <= max_age:
                 signed_seen = True
                 result.premium = feed_word._datum_premium(kept)
@@ -69,7 +73,7 @@ def _gather(
         if datum != kept:
             feed_state.data[slot] = datum
         result.data[i] = datum
-        time: uint256 = feed_word._datum_time(datum)
+        time: uint256 = (datum >> 56) & MASK_32
         if datum == 0 or unsafe_sub(now, time) > max_age:
             continue
         # Insert, keeping both arrays sorted. Proof: j counts down from count <= 4 and stops at 0.
@@ -107,29 +111,19 @@ def _gather(
 
 @internal
 @pure
-def _spread_above(a: Aggregate, limit: uint256) -> bool:
-    """
-    @notice Whether max - min exceeds `limit` of the median.
-    @param a The aggregate.
-    @param limit 1e-4.
-    """
-    # Proof: low <= high < 2**56; limit < 2**12.
-    spread: uint256 = unsafe_sub(a.high, a.low)
-    return unsafe_mul(spread, 10_000) > unsafe_mul(a.median, limit)
-
-
-@internal
-@pure
-def _band_up(a: Aggregate, half_band: uint256) -> uint256:
+def _band_up(low: uint256, median: uint256, high: uint256, half_band: uint256) -> uint256:
     """
     @notice The offsets that cover all valid data, at least half_band, each rounded up.
-    @param a The aggregate, its spread at most 4000e-4.
+    @param low Ticks, smallest datum; the spread is at most 4000e-4 of the median.
+    @param median Ticks.
+    @param high Ticks, largest datum.
     @param half_band 1e-4.
     @return low | high << 12, 1e-4 of the median.
     """
     # Proof: low <= median <= high < 2**56, median > 0 because every datum is (min_price >= 1).
-    pad: uint256 = unsafe_sub(a.median, 1)
-    down: uint256 = unsafe_mul(unsafe_sub(a.median, a.low), 10_000)
-    up: uint256 = unsafe_mul(unsafe_sub(a.high, a.median), 10_000)
-    low: uint256 = max(half_band, unsafe_div(unsafe_add(down, pad), a.median))
-    return low | (max(half_band, unsafe_div(unsafe_add(up, pad), a.median)) << 12)
+    pad: uint256 = unsafe_sub(median, 1)
+    down: uint256 = unsafe_add(unsafe_mul(unsafe_sub(median, low), 10_000), pad)
+    up: uint256 = unsafe_add(unsafe_mul(unsafe_sub(high, median), 10_000), pad)
+    return max(half_band, unsafe_div(down, median)) | (
+        max(half_band, unsafe_div(up, median)) << 12
+    )

@@ -11,7 +11,6 @@
 
 from contracts.modules import errors
 from contracts.oracle import feed_terms
-from contracts.oracle import feed_word
 
 ROUND_GAS: constant(uint256) = 120_000  # proxies in use need under 40,000
 DECIMALS_GAS: constant(uint256) = 40_000
@@ -53,11 +52,13 @@ def _read(source: uint256, kept: uint256, terms: uint256, now: uint256) -> uint2
     @param terms The feed's terms word.
     @param now Seconds.
     """
+    target: address = convert(source & convert(max_value(uint160), uint256), address)
+    decimals: uint256 = (source >> 168) & 255
     left: uint256 = msg.gas
     ok: bool = False
     answer: Bytes[192] = b""
     ok, answer = raw_call(
-        feed_terms._target(source),
+        target,
         method_id("latestRoundData()"),
         max_outsize=192,
         gas=ROUND_GAS,
@@ -71,19 +72,20 @@ def _read(source: uint256, kept: uint256, terms: uint256, now: uint256) -> uint2
     time: uint256 = extract32(answer, 96, output_type=uint256)
     if round >> 80 != 0 or time == 0 or time > now:
         return kept
-    if round < feed_word._datum_round(kept) or time < feed_word._datum_time(kept):
-        return kept
-    price: uint256 = self._to_ticks_floor(
-        extract32(answer, 32, output_type=uint256), feed_terms._decimals(source)
-    )
-    if not feed_terms._price_in_bounds(terms, price):
+    # Layout of the kept datum: feed_word.vy.
+    kept_round: uint256 = (kept >> 88) & (2**80 - 1)
+    kept_time: uint256 = (kept >> 56) & (2**32 - 1)
+    if round < kept_round or time < kept_time:
         return kept
     # A datum of the same time and round is the one kept, whatever it says now.
-    if round == feed_word._datum_round(kept) and time == feed_word._datum_time(kept):
+    if round == kept_round and time == kept_time:
         return kept
-    if self._decimals(feed_terms._target(source)) != feed_terms._decimals(source):
+    price: uint256 = self._to_ticks_floor(extract32(answer, 32, output_type=uint256), decimals)
+    if not feed_terms._price_in_bounds(terms, price):
         return kept
-    return feed_word._datum(price, time, round, 0)
+    if self._decimals(target) != decimals:
+        return kept
+    return price | (time << 56) | (round << 88)
 
 
 @internal

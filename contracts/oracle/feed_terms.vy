@@ -27,6 +27,7 @@
         160-167 kind           1 Chainlink-shaped aggregator, 2 signed reports
         168-175 decimals       of the source's answers, pinned when listed
         176-199 max_age        s: a datum is valid while its age is at most this
+        200-207 threshold      signatures a report needs; 0 for an aggregator
 """
 
 from contracts.modules import errors
@@ -201,8 +202,8 @@ def _price_in_bounds(terms: uint256, price: uint256) -> bool:
     @param terms The terms word.
     @param price Ticks.
     """
-    low: uint256 = feed_word._from_float((terms >> 156) & (2**37 - 1))
-    return price >= low and price <= feed_word._from_float(terms >> 193)
+    low: uint256 = ((terms >> 161) & (2**32 - 1)) << ((terms >> 156) & 31)
+    return price >= low and price <= (terms >> 198) << ((terms >> 193) & 31)
 
 
 @internal
@@ -225,15 +226,18 @@ def _jump_allowed(terms: uint256, old_price: uint256, price: uint256, age: uint2
 
 @internal
 @pure
-def _pack_source(kind: uint256, target: uint256, decimals: uint256, max_age: uint256) -> uint256:
+def _pack_source(
+    kind: uint256, target: uint256, decimals: uint256, max_age: uint256, threshold: uint256
+) -> uint256:
     """
     @notice The source word of checked fields.
     @param kind CHAINLINK or SIGNED.
     @param target Address or signer set id.
     @param decimals 0 to 27.
     @param max_age Seconds.
+    @param threshold Signatures, 0 to 8.
     """
-    return target | (kind << 160) | (decimals << 168) | (max_age << 176)
+    return target | (kind << 160) | (decimals << 168) | (max_age << 176) | (threshold << 200)
 
 
 @internal

@@ -38,6 +38,9 @@ MASK_80: constant(uint256) = 2**80 - 1
 
 STATE_MASK: constant(uint256) = 3 << 198
 NEWER_FLAG: constant(uint256) = 1 << 200
+PREMIUM_MASK: constant(uint256) = (2**18 - 1) << 201
+# funding, time, premium, variance: what a later poke of the same second leaves as it is
+CARRIED_MASK: constant(uint256) = ((2**84 - 1) << 56) | ((2**55 - 1) << 201)
 FUNDING_LIMIT: constant(int256) = 2**51 - 1  # ticks; the index stays here once it arrives
 FUNDING_SCALE: constant(int256) = 8 * 3600 * 1_000_000  # premium is per 8 h, in 1e-6
 PREMIUM_SCALE: constant(int256) = 1_000_000
@@ -146,38 +149,18 @@ def _halted(hot: uint256) -> uint256:
 
 @internal
 @pure
-def _pack_hot(
-    price: uint256,
-    funding: int256,
-    time: uint256,
-    delay: uint256,
-    ttl: uint256,
-    band: uint256,
-    state: uint256,
-    premium: int256,
-    variance: uint256,
-) -> uint256:
+def _pack_rest(funding: int256, time: uint256, premium: int256, variance: uint256) -> uint256:
     """
-    @notice The hot word of these fields, newer flag clear. Callers give values that fit: price by
-            the terms' bounds, delay and ttl by the sources' age limits, band by the halt band.
-    @param price Ticks.
-    @param funding Ticks.
-    @param time Seconds.
-    @param delay Seconds.
-    @param ttl Seconds.
-    @param band low | high << 12, 1e-4 each.
-    @param state 0, 1 or 3.
-    @param premium 1e-6.
+    @notice The hot word's fields funding, time, premium and variance at their places; the caller
+            adds the others. Newer flag clear.
+    @param funding Ticks, |funding| <= FUNDING_LIMIT.
+    @param time Seconds, < 2**32.
+    @param premium 1e-6, |premium| < 2**17.
     @param variance 1e-12, annualised; stored rounded down to 32 significant bits.
     """
     return (
-        price
-        | ((convert(convert(funding, bytes32), uint256) & MASK_52) << 56)
+        ((convert(convert(funding, bytes32), uint256) & MASK_52) << 56)
         | (time << 108)
-        | (delay << 140)
-        | (ttl << 157)
-        | (band << 174)
-        | (state << 198)
         | ((convert(convert(premium, bytes32), uint256) & MASK_18) << 201)
         | (self._to_float_floor(variance) << 219)
     )
@@ -261,22 +244,40 @@ def _state_at(hot: uint256, now: uint256) -> uint256:
 @pure
 def _quote(hot: uint256, now: uint256) -> uint256:
     """
-    @notice The quote word (modules/quote_word.vy) at `now`.
+    @notice The quote word (modules/quote_word.vy) at `now`. Written out in one piece, because it is
+            the reader's whole cost; it is _accrued, _state_at and quote_word._pack together.
     @param hot The word in force.
     @param now Seconds, >= `_time`.
     """
-    # Proof: premium > -2**17 > -PREMIUM_SCALE, so the factor is positive and < 2**21; price < 2**55
-    # (the terms' bound), so mark <= price * 1.131072 < 2**56. Band offsets are < 2**12, so times
-    # ten they fit 16 bits. now >= time, see _accrued.
-    factor: uint256 = convert(unsafe_add(PREMIUM_SCALE, self._premium(hot)), uint256)
-    return quote_word._pack(
-        unsafe_div(unsafe_mul(hot & MASK_56, factor), 1_000_000),
-        self._accrued(hot, now),
-        unsafe_add(unsafe_sub(now, self._time(hot)), self._delay(hot)),
-        unsafe_mul(self._low(hot), 10),
-        unsafe_mul(self._high(hot), 10),
-        self._state_at(hot, now),
-        self._variance(hot),
+    price: uint256 = hot & MASK_56
+    ttl: uint256 = (hot >> 157) & MASK_17
+    # Proof: now >= time, see _accrued.
+    elapsed: uint256 = unsafe_sub(now, (hot >> 108) & MASK_32)
+    # Proof: as in _funding; the mask below keeps 56 of the extended sign's bits.
+    funding: int256 = convert(convert(hot << 148, bytes32), int256) >> 204
+    mark: uint256 = price
+    if hot & PREMIUM_MASK != 0:
+        # Proof: premium > -2**17 > -PREMIUM_SCALE, so the factor is positive and < 2**21; price is
+        # < 2**55 (the terms' bound), so mark <= price * 1.131072 < 2**56. For the funding's step
+        # and sum see _accrued.
+        premium: int256 = convert(convert(hot << 37, bytes32), int256) >> 238
+        factor: uint256 = convert(unsafe_add(PREMIUM_SCALE, premium), uint256)
+        mark = unsafe_div(unsafe_mul(price, factor), 1_000_000)
+        held: int256 = convert(unsafe_mul(price, min(elapsed, ttl)), int256)
+        funding = unsafe_add(funding, unsafe_div(unsafe_mul(held, premium), FUNDING_SCALE))
+        funding = max(min(funding, FUNDING_LIMIT), -FUNDING_LIMIT)
+    state: uint256 = (hot >> 198) & 3
+    if elapsed > ttl and state != quote_word.HALTED:
+        state = quote_word.STALE
+    # Proof: elapsed < 2**32 and delay < 2**17; offsets are < 2**12, so times ten they fit 16 bits.
+    return (
+        mark
+        | ((convert(convert(funding, bytes32), uint256) & MASK_56) << 56)
+        | (min(unsafe_add(elapsed, (hot >> 140) & MASK_17), 65_535) << 112)
+        | (unsafe_mul((hot >> 174) & MASK_12, 10) << 128)
+        | (unsafe_mul((hot >> 186) & MASK_12, 10) << 144)
+        | (state << 160)
+        | (((hot >> 224) << ((hot >> 219) & 31)) << 168)
     )
 
 

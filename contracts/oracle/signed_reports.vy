@@ -30,6 +30,7 @@ MAX_SIGNERS: constant(uint256) = 16  # of a set
 MAX_SIGNATURES: constant(uint256) = 8  # of a report
 HEAD: constant(uint256) = 25  # bytes before the first signature
 SIGNATURE: constant(uint256) = 85  # bytes of one signature
+MAX_UPDATE: constant(uint256) = 705  # HEAD + MAX_SIGNATURES * SIGNATURE
 HALF_N: constant(uint256) = (
     57896044618658097711785492504343953926418782139537452191302581570759080747168
 )
@@ -72,7 +73,7 @@ def _add_set(signers: DynArray[address, 16], threshold: uint256) -> uint256:
 @internal
 @view
 def _accept(
-    feed: uint256, source: uint256, kept: uint256, terms: uint256, update: Bytes[4096], now: uint256
+    feed: uint256, source: uint256, kept: uint256, terms: uint256, update: Bytes[705], now: uint256
 ) -> uint256:
     """
     @notice The datum word of a report. Reverts BadArgument if the update is misshapen, OldReport if
@@ -107,23 +108,24 @@ def _accept(
     digest: bytes32 = eip712._hash_typed_data_v4(
         keccak256(abi_encode(REPORT_TYPE, feed, head >> 248, price, time, sequence, premium))
     )
-    self._check_signatures(digest, update, source & convert(max_value(uint160), uint256))
+    self._check_signatures(digest, update, source)
     limit: int256 = convert(feed_terms._premium_clamp(terms), int256)
     return feed_word._datum(price, time, sequence, max(min(premium, limit), -limit))
 
 
 @internal
 @view
-def _check_signatures(digest: bytes32, update: Bytes[4096], signer_set: uint256):
+def _check_signatures(digest: bytes32, update: Bytes[705], source: uint256):
     """
     @notice Reverts unless enough members of the set signed; every signature given must be sound.
     @param digest What they signed.
     @param update The update with the signatures.
-    @param signer_set The set's id.
+    @param source The source word: signer set and threshold.
     """
+    signer_set: uint256 = source & convert(max_value(uint160), uint256)
     count: uint256 = (len(update) - HEAD) // SIGNATURE
     errors._require(count <= MAX_SIGNATURES, errors.TOO_MANY)
-    errors._require(count >= self.thresholds[signer_set], errors.BAD_QUORUM)
+    errors._require(count >= source >> 200, errors.BAD_QUORUM)
     last: uint256 = 0
     for i: uint256 in range(count, bound=MAX_SIGNATURES):
         # Proof: i < 8, so the offset is under 800 and extract32 checks it against the length.

@@ -9,11 +9,11 @@
             concentration c_o sqrt(OI / D) on the side's open interest
             MM = N (r + size + concentration on the slow open interest) x age multiplier
             IM = max(multiple x N (r + size + concentration on max(live, slow)), N x floor) x age
-        sigma = max(realised, blend of realised and stressed, forecast). Collateral adds its haircuts.
-        Every requirement rounds up, every value down.
-@dev Trusts the oracle for its words and the engine for `root` and for the legs it passes. Values and
-     their ramps are in the module risk_parameters. The rate follows realised volatility at once in both
-     directions; it has no ramp of its own yet.
+        sigma = max(realised, blend of realised and stressed, forecast). Collateral adds its
+        haircuts. Every requirement rounds up, every value down.
+@dev Trusts the oracle for its words and the engine for `root` and for the legs it passes. Values
+     and their ramps are in the module risk_parameters. The rate follows realised volatility at
+     once in both directions; it has no ramp of its own yet.
 """
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
@@ -111,7 +111,7 @@ def __init__(oracle_: address, engine_: address, owner_: address):
     engine = engine_
 
 
-# --- engine -----------------------------------------------------------------------------------------
+# --- engine ---------------------------------------------------------------------------------------
 
 
 @external
@@ -136,8 +136,8 @@ def quote(market: uint256, root: uint256) -> uint256:
 def close(market: uint256):
     """
     @notice Fixes a market's mark (the oracle's settlement price) and funding index for ever. Engine
-            only (NotEngine); MarketClosed the second time, UnknownMarket if never listed; the oracle
-            reverts NoPrice where it has no settlement price.
+            only (NotEngine); MarketClosed the second time, UnknownMarket if never listed; the
+            oracle reverts NoPrice where it has no settlement price.
     @param market Market id.
     """
     errors._require(msg.sender == engine, errors.NOT_ENGINE)
@@ -171,19 +171,29 @@ def peek(market: uint256) -> uint256:
 @view
 @reentrant  # the engine's health check runs while vault, venue and auction are in their own flows
 def assess(
-    legs: DynArray[IRiskModel.Leg, MAX_LEGS], holdings: DynArray[uint256, MAX_HOLDINGS]
+    legs: DynArray[int256, MAX_LEGS],
+    holdings: DynArray[uint256, MAX_HOLDINGS],
+    market: uint256,
+    word: uint256,
 ) -> IRiskModel.Assessment:
     """
-    @notice Margin of one account. UnknownMarket where a leg's market is not listed; reverts where the
-            oracle does not know a feed.
-    @param legs Positions (see IRiskModel.Leg); size within int64, g within int128, both qu and lots
-           as the engine stores them.
+    @notice Margin of one account. UnknownMarket where a leg's market is not listed; reverts where
+            the oracle does not know a feed.
+    @param legs Positions (see IRiskModel.assess), one per market.
     @param holdings Collateral words (see IRiskModel.assess); amount in token units.
+    @param market A market whose quote word the caller knows from `quote` in this call, or any other id.
+    @param word That word, trusted as given (a wrong one only misleads its own caller); 0 for none.
     @return Amounts in quote units, requirements rounded up, values down.
     """
     feeds: DynArray[uint256, MAX_FEEDS] = []
-    for leg: IRiskModel.Leg in legs:
-        hot: uint256 = risk_parameters.hot[convert(convert(leg.terms, bytes32), uint256) & MASK_16]
+    known: uint256 = market
+    if word == 0:
+        known = MASK_40  # no market id
+    for leg: int256 in legs:
+        id: uint256 = convert(convert(leg, bytes32), uint256) & MASK_16
+        if id == known:
+            continue
+        hot: uint256 = risk_parameters.hot[id]
         if hot & risk_parameters.CLOSED_FLAG == 0:
             if hot == 0:
                 errors._fail(errors.UNKNOWN_MARKET)
@@ -204,47 +214,49 @@ def assess(
     state: uint256 = 0
     next: uint256 = 0
     # Written out rather than split into functions: a call costs about 100 gas a leg.
-    # Bounds for every unsafe operation: |size| <= 2^63, mark < 2^56, so N < 2^119 qu. Rates in 1e-11 of
-    # notional x 2^32: base < 2^41 * 2^32, add-ons < 2^48 (coefficient) * 2^45 (root); age < 2^21;
-    # multiple < 2^12. One leg's IM numerator < 2^119 * 2^95 * 2^21 * 2^12 = 2^247, and 72 of them
-    # < 2^254. |mark - C| < 2^57, so |P&L| < 2^121 + 2^127 a leg with g an int128.
-    for leg: IRiskModel.Leg in legs:
-        terms: uint256 = convert(convert(leg.terms, bytes32), uint256)
+    # Bounds for every unsafe operation: |size| <= 2^63, mark < 2^56, so N < 2^119 qu. Rates in
+    # 1e-11 of notional x 2^32: base < 2^41 * 2^32, add-ons < 2^48 (coefficient) * 2^45 (root); age
+    # < 2^21; multiple < 2^12. A leg's IM numerator < 2^119 * 2^95 * 2^21 * 2^12 = 2^247, and 72 of
+    # them < 2^254. |mark - C| < 2^57, so |P&L| < 2^121 + 2^128 (g) a leg.
+    for leg: int256 in legs:
+        terms: uint256 = convert(convert(leg, bytes32), uint256)
         hot: uint256 = risk_parameters.hot[terms & MASK_16]
         if hot & risk_parameters.CLOSED_FLAG != 0:
             unrealised = unsafe_add(unrealised, self._closed_value(leg))
             continue
-        word: uint256 = words[next]
-        next = unsafe_add(next, 1)
+        quoted: uint256 = word
+        if terms & MASK_16 != known:
+            quoted = words[next]
+            next = unsafe_add(next, 1)
         # C's field flipped at its sign bit is C + 2^55; the difference wraps to the right int256.
         unrealised = unsafe_add(
             unrealised,
             unsafe_add(
                 unsafe_mul(
-                    leg.terms >> 192,
+                    (leg << 128) >> 192,
                     convert(
                         convert(
                             unsafe_sub(
-                                unsafe_add(word & MASK_56, SIGN_55),
-                                ((word >> 56) & MASK_56) ^ SIGN_55,
+                                unsafe_add(quoted & MASK_56, SIGN_55),
+                                ((quoted >> 56) & MASK_56) ^ SIGN_55,
                             ),
                             bytes32,
                         ),
                         int256,
                     ),
                 ),
-                leg.g,
+                leg >> 128,
             ),
         )
-        size: uint256 = terms >> 192
-        band: uint256 = word >> 128
+        size: uint256 = (terms >> 64) & MASK_64
+        band: uint256 = quoted >> 128
         if size >= 2**63:
             size = unsafe_sub(2**64, size)
-            band = word >> 144
-        notional: uint256 = unsafe_mul(size, word & MASK_56)
+            band = quoted >> 144
+        notional: uint256 = unsafe_mul(size, quoted & MASK_56)
         edge = unsafe_add(edge, unsafe_mul(notional, band & MASK_16))
 
-        sigma: uint256 = unsafe_add(isqrt((word >> 168) & MASK_64), 1)  # 1e-6, an upper bound
+        sigma: uint256 = unsafe_add(isqrt((quoted >> 168) & MASK_64), 1)  # 1e-6, an upper bound
         root: uint256 = unsafe_add(isqrt(size << 24), 1)  # an upper bound
         coefficient: uint256 = ((hot >> 194) & MASK_14) << ((hot >> 208) & 63)
         crowd: uint256 = (terms >> 16) & MASK_40  # live root of open interest
@@ -260,44 +272,44 @@ def assess(
         if hot & risk_parameters.RAMP_FLAG != 0:
             values = risk_parameters._in_force(hot, risk_parameters.ramps[terms & MASK_16])
             coefficient = ((values >> 194) & MASK_14) << ((values >> 208) & 63)
-        base: uint256 = min(
-            max(
+        base: uint256 = (
+            min(
                 max(
-                    unsafe_mul((values >> 96) & MASK_16, sigma),
-                    unsafe_add(
-                        unsafe_mul((values >> 112) & MASK_16, sigma),
-                        unsafe_mul((values >> 128) & MASK_16, 10**6),
+                    max(
+                        unsafe_mul((values >> 96) & MASK_16, sigma),
+                        unsafe_add(
+                            unsafe_mul((values >> 112) & MASK_16, sigma),
+                            unsafe_mul((values >> 128) & MASK_16, 10**6),
+                        ),
                     ),
+                    unsafe_mul((values >> 144) & MASK_16, 10**6),
                 ),
-                unsafe_mul((values >> 144) & MASK_16, 10**6),
-            ),
-            unsafe_mul((values >> 160) & MASK_14, 10**7),
-        ) << 32
-        growth: uint256 = unsafe_mul(
-            ((values >> 174) & MASK_14) << ((values >> 188) & 63), root
+                unsafe_mul((values >> 160) & MASK_14, 10**7),
+            )
+            << 32
         )
+        growth: uint256 = unsafe_mul(((values >> 174) & MASK_14) << ((values >> 188) & 63), root)
         scaled: uint256 = unsafe_mul(
             notional,
-            unsafe_add(
-                AGE_ONE, min(AGE_ONE, unsafe_mul(values >> 240, (word >> 112) & MASK_16))
-            ),
+            unsafe_add(AGE_ONE, min(AGE_ONE, unsafe_mul(values >> 240, (quoted >> 112) & MASK_16))),
         )
         flat: uint256 = unsafe_mul(scaled, unsafe_add(base, unsafe_mul(coefficient, slow)))
         grown: uint256 = unsafe_mul(scaled, growth)
         linear = unsafe_add(linear, flat)
         superlinear = unsafe_add(superlinear, grown)
-        if word & STATE_MASK != 0:
-            state = max(state, (word >> 160) & 3)
-            if (word >> 160) & 3 >= FRESH_STATES:
+        if quoted & STATE_MASK != 0:
+            state = max(state, (quoted >> 160) & 3)
+            if (quoted >> 160) & 3 >= FRESH_STATES:
                 stale = unsafe_add(stale, unsafe_add(flat, grown))
-        # Initial margin: live open interest where it is larger, and the stricter values of a ramp.
+            # Initial margin: live open interest where it is larger, and the stricter values of a ramp.
+
         if slow > crowd:
             crowd = slow
         if values != hot:
             initial = unsafe_add(
                 initial,
                 self._ramped_initial(
-                    risk_parameters._stricter(values, hot), word, notional, sigma, root, crowd
+                    risk_parameters._stricter(values, hot), quoted, notional, sigma, root, crowd
                 ),
             )
             continue
@@ -321,12 +333,12 @@ def assess(
     stale_haircut: uint256 = 0
     stale_value: uint256 = 0  # qu
     for holding: uint256 in holdings:
-        word: uint256 = words[next]
+        quoted: uint256 = words[next]
         next = unsafe_add(next, 1)
         # amount < 2^128, mark < 2^56, 1e6 < 2^20: the product < 2^204. The power is checked.
         value: uint256 = (
-            unsafe_mul(unsafe_mul(holding & MASK_128, word & MASK_56), TICKS_TO_QU)
-            // 10 ** ((holding >> 176) & 255)
+            unsafe_mul(unsafe_mul(holding & MASK_128, quoted & MASK_56), TICKS_TO_QU) // 10
+            ** ((holding >> 176) & 255)
         )
         cut: uint256 = (holding >> 144) & MASK_16
         lost: uint256 = unsafe_mul(value, cut)
@@ -335,13 +347,12 @@ def assess(
         initial_haircut = unsafe_add(
             initial_haircut, unsafe_mul(value, max(cut, (holding >> 160) & MASK_16))
         )
-        edge = unsafe_add(edge, unsafe_mul(value, (word >> 128) & MASK_16))
-        feed_state: uint256 = (word >> 160) & 3
+        edge = unsafe_add(edge, unsafe_mul(value, (quoted >> 128) & MASK_16))
+        feed_state: uint256 = (quoted >> 160) & 3
         state = max(state, feed_state)
         if feed_state >= FRESH_STATES:
             stale_haircut = unsafe_add(stale_haircut, lost)
             stale_value = unsafe_add(stale_value, value)
-
     result: IRiskModel.Assessment = empty(IRiskModel.Assessment)
     result.unrealised = unrealised
     result.collateral = collateral
@@ -367,7 +378,7 @@ def assess(
     return result
 
 
-# --- governance -------------------------------------------------------------------------------------
+# --- governance -----------------------------------------------------------------------------------
 
 
 @external
@@ -389,8 +400,8 @@ def list_market(market: uint256, feed: uint256, parameters: risk_parameters.Mark
 @external
 def set_parameters(market: uint256, parameters: risk_parameters.MarketParameters):
     """
-    @notice New target values. New risk meets the stricter of old and new at once; open positions are
-            led there along a ramp that starts, after a grace period, from the values in force.
+    @notice New target values. New risk meets the stricter of old and new at once; open positions
+            are led there along a ramp that starts, after a grace period, from the values in force.
             Owner only (NotGovernance). UnknownMarket, MarketClosed, BadParameter, JointBound.
     @param market Market id.
     @param parameters The new values.
@@ -402,7 +413,7 @@ def set_parameters(market: uint256, parameters: risk_parameters.MarketParameters
     log ParametersSet(market=market, old=old, new=parameters)
 
 
-# --- views ------------------------------------------------------------------------------------------
+# --- views ----------------------------------------------------------------------------------------
 
 
 @external
@@ -444,7 +455,7 @@ def slow_root_of(market: uint256, live: uint256) -> uint256:
     return self._slow_root(risk_parameters.hot[market], live)
 
 
-# --- internals --------------------------------------------------------------------------------------
+# --- internals ------------------------------------------------------------------------------------
 
 
 @internal
@@ -497,14 +508,14 @@ def _accrue(market: uint256, hot: uint256, root: uint256):
 
 @internal
 @view
-def _closed_value(leg: IRiskModel.Leg) -> int256:
+def _closed_value(leg: int256) -> int256:
     """
     @notice P&L of a leg in a closed market.
     @return qu
     """
-    word: uint256 = self.closed_words[convert(leg.terms & 65_535, uint256)]
+    word: uint256 = self.closed_words[convert(leg & 65_535, uint256)]
     mark: int256 = convert(quote_word._mark(word), int256)
-    return (leg.terms >> 192) * (mark - quote_word._funding(word)) + leg.g
+    return ((leg << 128) >> 192) * (mark - quote_word._funding(word)) + (leg >> 128)
 
 
 @internal

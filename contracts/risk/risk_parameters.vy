@@ -5,11 +5,12 @@
 @notice Stored values of the standard margin: human-scale parameters per market, the packed hot word
         derived from them, and the ramp that leads open positions from old values to new ones.
 
-        A change of parameters sets the target at once. The values in force for maintenance margin
-        stay as they were for GRACE seconds and then move in a straight line, each on its own, to the
-        target; a new change starts from the values in force. Initial margin uses the stricter of
-        the two, value by value, so new risk meets a tightening at once and a loosening late.
-@dev Every rounding in an encoding goes up, so a stored value is never softer than the one asked for.
+        A change of parameters sets the target at once. The values in force for maintenance
+        margin stay as they were for GRACE seconds and then move in a straight line, each on its
+        own, to the target; a new change starts from the values in force. Initial margin uses the
+        stricter of the two, value by value, so new risk meets a tightening at once and a loosening
+        late.
+@dev Every rounding in an encoding goes up: a stored value is never softer than the one asked for.
 """
 from contracts.modules import errors
 from contracts.modules import rounding
@@ -53,10 +54,10 @@ event RampSet:
 #   194-213 concentration coefficient, float
 #   214-225 initial multiple, 1e-3      226-239 initial floor, 1e-4
 #   240-251 stale slope, 1e-6 per s     252-255 zero
-# so that r = min(max(A sigma, B sigma + S, floor), cap). Where sigma is above the stressed level the
-# blend is the smaller of the two, as it should be: max(realised, blend, forecast) without branches.
-# A float is a 14-bit mantissa and a 6-bit exponent (mantissa << exponent), in 2^-32 of RATE per root
-# unit, where RATE is 1e-11 of notional and a root unit is 2^-12 sqrt(lot).
+# so that r = min(max(A sigma, B sigma + S, floor), cap). Where sigma is above the stressed level,
+# B sigma + S is the smaller: this is max(realised, blend, forecast) without branches.
+# A float is a 14-bit mantissa and a 6-bit exponent (mantissa << exponent), in 2^-32 of RATE per
+# root unit, where RATE is 1e-11 of notional and a root unit is 2^-12 sqrt(lot).
 hot: uint256[65536]
 
 # Values a ramp starts from: bits 96-251 as in the hot word | 0-31 start, s | 32-55 duration, s.
@@ -77,10 +78,33 @@ RAMP_FLAG: constant(uint256) = 1 << 88
 CLOSED_FLAG: constant(uint256) = 1 << 89
 DURATION_MASK: constant(uint256) = 2**24 - 1
 
-# Where each value lies in the hot word; the floats are numbers 5 and 6.
+# Where each value lies in the hot word: position and width of value i in byte i of these words (a
+# constant list would be copied to memory at each use). The floats are numbers 5 and 6.
 FIELDS: constant(uint256) = 10
-SHIFTS: constant(uint256[10]) = [96, 112, 128, 144, 160, 174, 194, 214, 226, 240]
-WIDTHS: constant(uint256[10]) = [16, 16, 16, 16, 14, 20, 20, 12, 14, 12]
+SHIFTS: constant(uint256) = (
+    96
+    | 112 << 8
+    | 128 << 16
+    | 144 << 24
+    | 160 << 32
+    | 174 << 40
+    | 194 << 48
+    | 214 << 56
+    | 226 << 64
+    | 240 << 72
+)
+WIDTHS: constant(uint256) = (
+    16
+    | 16 << 8
+    | 16 << 16
+    | 16 << 24
+    | 14 << 32
+    | 20 << 40
+    | 20 << 48
+    | 12 << 56
+    | 14 << 64
+    | 12 << 72
+)
 A: constant(uint256) = 0
 B: constant(uint256) = 1
 S: constant(uint256) = 2
@@ -99,7 +123,8 @@ GRACE: constant(uint256) = 3600  # s between a change and the first move
 RAISE_PER_HOUR: constant(uint256) = 200_000_000  # nano
 LOWER_PER_DAY: constant(uint256) = 200_000_000  # nano
 MAX_RAMP: constant(uint256) = 30 * 86_400  # s
-MIN_BASE: constant(uint256) = 8  # a value that rises from nothing counts from an eighth of its goal
+# A value that rises from nothing counts from an eighth of its goal.
+MIN_BASE: constant(uint256) = 8
 
 
 @internal
@@ -115,7 +140,8 @@ def _pack_float_up(x: uint256) -> uint256:
     for i: uint256 in range(63):
         if mantissa <= MASK_14:
             break
-        mantissa = (mantissa + 1) >> 1  # halving upwards step by step is halving upwards once
+        # Halving upwards step by step is halving upwards once.
+        mantissa = (mantissa + 1) >> 1
         exponent += 1
     errors._require(mantissa <= MASK_14, errors.JOINT_BOUND)
     return mantissa | exponent << 14
@@ -127,9 +153,21 @@ def _unpack_float(f: uint256) -> uint256:
     """
     @notice Value of a float.
     @param f Mantissa | exponent << 14; 20 bits.
-    @return In 2^-32 RATE per root unit, < 2^77 (in a stored word < 2^48, by the bounds of `_check`).
+    @return In 2^-32 RATE per root unit, < 2^77; in a stored word < 2^48, by `_check`.
     """
     return (f & MASK_14) << (f >> 14)
+
+
+@internal
+@pure
+def _field_mask(field: uint256) -> uint256:
+    """
+    @notice The bits of one packed value, in place.
+    @param field Number of the value, 0..9.
+    """
+    # Proof: field <= 9; positions and widths are below 256; a width is at least 1.
+    at: uint256 = unsafe_mul(field, 8)
+    return ((1 << ((WIDTHS >> at) & 255)) - 1) << ((SHIFTS >> at) & 255)
 
 
 @internal
@@ -141,7 +179,8 @@ def _value(word: uint256, field: uint256) -> uint256:
     @param field Number of the value, 0..9.
     @return The value in its own unit.
     """
-    raw: uint256 = (word >> SHIFTS[field]) & ((1 << WIDTHS[field]) - 1)
+    # Proof: field <= 9.
+    raw: uint256 = (word & self._field_mask(field)) >> ((SHIFTS >> unsafe_mul(field, 8)) & 255)
     if field == SIZE or field == CONCENTRATION:
         return self._unpack_float(raw)
     return raw
@@ -151,7 +190,7 @@ def _value(word: uint256, field: uint256) -> uint256:
 @pure
 def _packed_up(amount: uint256, field: uint256) -> uint256:
     """
-    @notice A value put into its place, floats rounded up.
+    @notice A value put into its place, floats rounded up; JointBound where it does not fit.
     @param amount The value in its own unit.
     @param field Number of the value, 0..9.
     @return The shifted bits.
@@ -159,8 +198,9 @@ def _packed_up(amount: uint256, field: uint256) -> uint256:
     raw: uint256 = amount
     if field == SIZE or field == CONCENTRATION:
         raw = self._pack_float_up(amount)
-    errors._require(raw >> WIDTHS[field] == 0, errors.JOINT_BOUND)
-    return raw << SHIFTS[field]
+    at: uint256 = unsafe_mul(field, 8)  # field <= 9
+    errors._require(raw >> ((WIDTHS >> at) & 255) == 0, errors.JOINT_BOUND)
+    return raw << ((SHIFTS >> at) & 255)
 
 
 @internal
@@ -181,7 +221,7 @@ def _check(p: MarketParameters):
     """
     self._within(p.tail, NANO // 2, 20 * NANO)
     self._within(p.horizon, 60, 7 * 86_400)
-    self._within(p.floor, NANO // 1000, NANO)
+    self._within(p.floor, NANO // 1000, 6 * NANO // 10)
     self._within(p.cap, NANO // 1000, 3 * NANO // 2)
     self._within(p.size, 0, 2 * NANO)
     self._within(p.concentration, 0, 2 * NANO)
@@ -218,7 +258,8 @@ def _encode(p: MarketParameters) -> uint256:
              k sqrt(h), alone or times a sigma, is above 65 %.
     @return Bits 96-251 of a hot word.
     """
-    root: uint256 = isqrt(rounding._div_up(p.horizon * 10**18, YEAR)) + 1  # nano, above sqrt(h / year)
+    # nano, above sqrt(h / year)
+    root: uint256 = isqrt(rounding._div_up(p.horizon * 10**18, YEAR)) + 1
     slope: uint256 = p.tail * root  # 1e-18
     lowest: uint256 = max(p.floor * 10**18, slope * p.forecast)  # 1e-27
     return (
@@ -274,12 +315,16 @@ def _in_force(target: uint256, ramp: uint256) -> uint256:
     elapsed: uint256 = 0
     if block.timestamp > start:
         elapsed = block.timestamp - start
-    word: uint256 = target & STATE_MASK
+    word: uint256 = target
+    moving: uint256 = (target ^ ramp) & ~STATE_MASK  # bits that differ
     for i: uint256 in range(FIELDS):
+        field: uint256 = self._field_mask(i)
+        if moving & field == 0:
+            continue
         value: uint256 = self._between_up(
             self._value(ramp, i), self._value(target, i), elapsed, duration
         )
-        word |= self._packed_up(value, i)
+        word = word & ~field | self._packed_up(value, i)
     return word
 
 
@@ -289,13 +334,13 @@ def _stricter(a: uint256, b: uint256) -> uint256:
     """
     @notice The larger of each pair of values; state bits of `a`.
     """
-    word: uint256 = a & STATE_MASK
+    word: uint256 = a
+    differing: uint256 = (a ^ b) & ~STATE_MASK
     for i: uint256 in range(FIELDS):
-        # Floats do not order like their values, so values are compared.
-        chosen: uint256 = a
-        if self._value(a, i) < self._value(b, i):
-            chosen = b
-        word |= chosen & (((1 << WIDTHS[i]) - 1) << SHIFTS[i])
+        field: uint256 = self._field_mask(i)
+        # Floats do not order like their bits, so values are compared.
+        if differing & field != 0 and self._value(a, i) < self._value(b, i):
+            word = word & ~field | b & field
     return word
 
 
@@ -327,9 +372,10 @@ def _ramp_seconds(old: uint256, new: uint256) -> uint256:
     """
     @notice Length of a ramp: no margin rises by more than RAISE_PER_HOUR or falls by more than
             LOWER_PER_DAY of what it was at the start, MAX_RAMP aside.
-    @dev A margin is (max, min and sums of the other values) x age multiplier x, for initial margin,
-         multiple. Max, min and sum rise relatively no faster than their fastest part; the factors of a
-         product on straight lines rise by a(1+c) + c(1+a) at most and fall by the sum of their falls.
+    @dev A margin is (max, min and sums of the other values) x age multiplier x, for initial
+         margin, multiple. Max, min and sum rise relatively no faster than their fastest part; a
+         product of factors on straight lines rises by a(1+c) + c(1+a) at most and falls by the
+         sum of their falls.
     """
     rise: uint256 = 0
     fall: uint256 = 0

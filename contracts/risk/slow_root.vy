@@ -2,16 +2,16 @@
 """
 @title slow_root
 @license AGPL-3.0-only
-@notice The slow average of open interest behind the maintenance concentration add-on, kept as a root
-        (isqrt(lots << 24)). Over dt seconds it moves the share dt / (dt + TAU) of its way to the
-        live root; upwards it moves no faster than a given rise of the add-on per day. So nobody's
-        trade moves it in the same second, and a crowd cannot move it by more than the daily cap.
-@dev Monotone in the live root, in the old value and in time; never past the live root; rounded up both
-     ways (by at most one unit a call). Calling more often moves it faster, but never faster than the
-     exponential with the same TAU plus one unit a call.
+@notice The slow average of open interest behind the maintenance concentration add-on, kept as a
+        root (isqrt(lots << 24)). Over dt seconds it moves the share dt / (dt + TAU) of its way to
+        the live root; upwards no faster than a set rise of the add-on per day. So nobody's trade
+        moves it in the same second, and a crowd cannot move it by more than the daily cap.
+@dev Monotone in the live root, in the old value and in time; never past the live root; rounded up
+     both ways (by at most one unit a call). More calls move it faster, but never faster than the
+     exponential with the same TAU, one unit a call aside.
 """
 TAU: constant(uint256) = 86_400  # s
-RISE_PER_DAY: constant(uint256) = 500_000_000  # 1e-11 of notional: the add-on grows by 0.5 % a day at most
+RISE_PER_DAY: constant(uint256) = 500_000_000  # 1e-11 of notional: 0.5 %
 
 
 @internal
@@ -22,7 +22,7 @@ def _accrued_up(slow: uint256, live: uint256, elapsed: uint256, coefficient: uin
     @param slow Root at the start, < 2^40.
     @param live Live root, < 2^40.
     @param elapsed s, < 2^32.
-    @param coefficient Concentration coefficient, 2^-32 of 1e-11 of notional per root unit, < 2^77; 0: no cap.
+    @param coefficient Add-on per root unit, 2^-32 of 1e-11 of notional, < 2^77; 0: no cap.
     @return The root, between `slow` and `live`.
     """
     # Proofs: roots < 2^40 and elapsed < 2^32, so products < 2^72 and sums with TAU are small;
@@ -30,9 +30,7 @@ def _accrued_up(slow: uint256, live: uint256, elapsed: uint256, coefficient: uin
     # distance, rounded either way, is no longer than the distance, so nothing passes `live`.
     slowness: uint256 = unsafe_add(elapsed, TAU)
     if live <= slow:
-        return unsafe_sub(
-            slow, unsafe_div(unsafe_mul(unsafe_sub(slow, live), elapsed), slowness)
-        )
+        return unsafe_sub(slow, unsafe_div(unsafe_mul(unsafe_sub(slow, live), elapsed), slowness))
     rise: uint256 = unsafe_div(
         unsafe_add(unsafe_mul(unsafe_sub(live, slow), elapsed), unsafe_sub(slowness, 1)), slowness
     )

@@ -93,7 +93,7 @@ class MarketParameters:
 BOUNDS: dict[str, tuple[int, int]] = {
     "tail": (NANO // 2, 20 * NANO),
     "horizon": (60, 7 * 86_400),
-    "floor": (NANO // 1000, NANO),
+    "floor": (NANO // 1000, 6 * NANO // 10),
     "cap": (NANO // 1000, 3 * NANO // 2),
     "size": (0, 2 * NANO),
     "concentration": (0, 2 * NANO),

@@ -24,6 +24,7 @@ fund: public(uint256)
 grant_cap: public(uint256)
 drawn: public(uint256)
 drawn_market: public(uint256)
+core: public(uint256)  # pause level in bits 160-167
 lot_loss: public(uint256)  # qu more debt moved by insolvent slices
 terms: IMarginEngine.SliceTerms
 bidder: public(uint256)
@@ -75,6 +76,14 @@ def set_money(budget: uint256, fund: uint256, grant_cap: uint256, lot_loss: uint
     self.fund = fund
     self.grant_cap = grant_cap
     self.lot_loss = lot_loss
+
+
+@external
+def set_pause(level: uint256):
+    """
+    @notice Sets the house's pause level.
+    """
+    self.core = level << 160
 
 
 @external

@@ -35,11 +35,10 @@ class World:
     other: str
     attacker: str
 
-    def income(self, usd: float) -> None:
-        """Fees or penalties: tokens are already in the vault, the claim grows."""
-        self.quote.mint(self.other, int(usd * USD))
-        self.engine.pull(self.other, int(usd * USD))
-        self.engine.add_income(int(usd * USD) * TOKEN)
+    def income(self, units: int) -> None:
+        """Fees or penalties, token units: the vault has the tokens, the claim grows."""
+        self.engine.pull(self.other, units)
+        self.engine.add_income(units * TOKEN)
 
     def payout(self, market: int, qu: int) -> int:
         """Draw and let the engine move the money; returns what was granted."""
@@ -84,9 +83,7 @@ def build() -> World:
     for actor in (staker, other, attacker):
         quote.mint(actor, 10**20)
         quote.approve(vault.address, LARGEST, sender=actor)
-    return World(
-        evm, fund, engine, vault, quote, governance, auction, staker, other, attacker
-    )
+    return World(evm, fund, engine, vault, quote, governance, auction, staker, other, attacker)
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def test_deposit__bad_arguments__named(world):
 
 def test_income__not_in_the_price_until_dripped(world):
     world.deposit(100)
-    world.income(70)
+    world.income(70 * USD)
     assert world.fund.totalAssets() == 100 * USD  # unseen
     world.fund.sync(sender=world.attacker)
     assert world.fund.totalAssets() == 100 * USD  # seen
@@ -60,25 +60,26 @@ def test_income__not_in_the_price_until_dripped(world):
 def test_income__bought_in_front_of__gains_nothing(world):
     world.deposit(100)
     shares = world.deposit(1_000, world.attacker)
-    world.income(70)
+    world.income(70 * USD)
     world.fund.sync()
     assert world.fund.convertToAssets(shares) == 1_000 * USD
 
 
 def test_income__dust_after_it__does_not_hold_the_drip_up(world):
     world.deposit(100)
-    world.income(70)
+    world.income(70 * USD)
     world.fund.sync()
     for _ in range(14):
         world.evm.advance(DAY // 2)
-        world.income(0.000001)
+        world.income(1)
         world.fund.sync()
-    assert 170 * USD - 1 <= world.fund.totalAssets() <= 170 * USD + 14
+    # Each unit pulls what is left of the drip towards a week, by its weight: 0.002 USD of 70.
+    assert 170 * USD - 2_000 <= world.fund.totalAssets() <= 170 * USD + 14
 
 
 def test_sync__often__drips_as_fast(world):
     world.deposit(100)
-    world.income(70)
+    world.income(70 * USD)
     world.fund.sync()
     for _ in range(50):
         world.evm.advance(3_600)
@@ -114,6 +115,27 @@ def test_first_depositor__price_so_high_that_nothing_is_minted__refused(world):
     world.evm.advance(8 * DAY)
     with reverts("NoShares"):
         world.fund.deposit(1, world.staker, sender=world.staker)
+
+
+def test_previews__uneven_price__round_against_the_caller(world):
+    shares = world.deposit(3)
+    world.income(1)
+    world.fund.sync()
+    world.evm.advance(8 * DAY)
+    fund, supply, total = world.fund, shares + 10**6, 3 * USD + 1
+    assert supply % (total + 1) != 0
+    for assets in (1, 7, USD - 1):
+        exact = assets * supply
+        assert fund.previewDeposit(assets) == exact // (total + 1)
+        assert fund.previewWithdraw(assets) == exact // (total + 1) + 1
+    for amount in (10**6 + 1, 10**12 + 7):
+        exact = amount * (total + 1)
+        assert fund.previewRedeem(amount) == exact // supply
+        assert fund.previewMint(amount) == exact // supply + 1
+    world.request(shares)
+    world.evm.advance(DAY)
+    burnt = fund.previewWithdraw(7)
+    assert fund.withdraw(7, world.staker, world.staker, sender=world.staker).value == burnt
 
 
 def test_redeem__before_request_or_cooldown__cooldown(world):
@@ -152,7 +174,7 @@ def test_request__again__everything_waits_anew(world):
     world.request(shares // 2)
     world.fund.request_redeem(shares // 2, sender=world.staker)
     with reverts("Cooldown"):
-        world.redeem(1)
+        world.redeem(shares // 2)
     assert tuple(world.fund.request_of(world.staker)) == (
         shares, world.evm.timestamp + 7 * DAY, world.evm.timestamp + 9 * DAY,
     )  # fmt: skip
@@ -183,7 +205,7 @@ def test_redeem__escrowed_shares__bear_losses_and_cannot_move(world):
     with reverts("Error", "erc20: transfer amount exceeds balance"):
         world.fund.transfer(world.other, 1, sender=world.staker)
     world.payout(1, 50 * USD_QU)
-    assert world.redeem(shares) == 50 * USD - 1  # rounded down
+    assert world.redeem(shares) == 50 * USD
 
 
 def test_redeem__deficit_open__waits(world):
@@ -228,7 +250,7 @@ def test_round_trip__random_states__never_enriches(world, way):
         handle = world.evm.snapshot()
         if rng.random() < 0.8:
             world.fund.deposit(rng.choice([1, 7, 10**6, 10**12]), world.other, sender=world.other)
-        world.income(rng.choice([0.000001, 3, 12_345.678901]))
+        world.income(rng.choice([1, 3 * USD, 12_345_678_901]))
         fund.sync()
         world.evm.advance(8 * DAY)
         if rng.random() < 0.5:

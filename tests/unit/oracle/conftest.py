@@ -18,7 +18,7 @@ from plimsoll.signed_reports import PriceReport, encode_update, sign
 MOCKS = Path(__file__).parents[2] / "contracts"
 FEED = 7
 USD = 10**9  # ticks
-START = 1_700_001_000  # 40 s into a half hour
+START = 1_700_001_040  # 40 s into a half hour
 WARM_VARIANCE = 25 * 10**10  # 1e-12: volatility 50 %
 KEYS = [f"0x{n:064x}" for n in range(1_001, 1_010)]
 TERMS = model.Terms(
@@ -75,9 +75,7 @@ class World:
 
     def signer_set(self, keys: list[str], threshold: int) -> int:
         """A listed signer set."""
-        receipt = self.oracle.add_signer_set(
-            signers_of(keys), threshold, sender=self.governance
-        )
+        receipt = self.oracle.add_signer_set(signers_of(keys), threshold, sender=self.governance)
         return int(receipt.value)
 
     def list_only(
@@ -114,9 +112,7 @@ class World:
             model.Source(isinstance(source, int), age, decimals)
             for source, age in zip(sources, ages, strict=True)
         ]
-        twin = model.Feed(
-            replace(TERMS, **changes), kinds, model.Variance(WARM_VARIANCE * 10_000)
-        )
+        twin = model.Feed(replace(TERMS, **changes), kinds, model.Variance(WARM_VARIANCE * 10_000))
         self.feeds[feed] = twin
         self.targets[feed] = [None if isinstance(s, int) else s for s in sources]
         if sum(not source.signed for source in kinds) >= twin.terms.quorum:
@@ -135,7 +131,9 @@ class World:
                 found.append(model.Answer(number, answer, time))
         return found
 
-    def poke(self, feed: int = FEED, report: PriceReport | None = None, keys: Any = KEYS[:1]) -> Any:
+    def poke(
+        self, feed: int = FEED, report: PriceReport | None = None, keys: Any = KEYS[:1]
+    ) -> Any:
         """Poke the contract and the model with the same input and compare everything."""
         update = b"" if report is None else self.signed(report, keys)
         receipt = self.oracle.poke(feed, update, sender=self.stranger)

@@ -23,9 +23,7 @@ def round_words(number, answer, time):
 @pytest.fixture
 def trio(world):
     """Two honest aggregators and one that can misbehave, listed with a quorum of two."""
-    bad = world.deploy_mock(
-        "HostileAggregator", 8, round_words(10, PRICE + 2 * 10**8, world.now)
-    )
+    bad = world.deploy_mock("HostileAggregator", 8, round_words(10, PRICE + 2 * 10**8, world.now))
     honest = [world.aggregator(PRICE), world.aggregator(PRICE + 10**8)]
     world.list_only([*honest, bad], max_age=3_600)
     return honest, bad

@@ -132,7 +132,10 @@ def test_fill_pair__lots__zero_and_too_many_refused(world):
         world.send(huge)
     with reverts("OrderFilled"):  # 2**64 + 1 must not pass for 1
         world.send(huge[:-32] + (2**64 + 1).to_bytes(32, "big"))
-    world.pair(maker, taker, LOT * 3 // 2)
+    world.pair(maker, taker, LOT)
+    with reverts("OrderFilled"):  # must not wrap around to less than was filled
+        world.send(huge[:-32] + (2**256 - LOT // 2).to_bytes(32, "big"))
+    world.pair(maker, taker, LOT // 2)
 
 
 def test_fill__match_names_no_order__bad_argument(world):

@@ -6,6 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from coincurve import PublicKey
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 
 from plimsoll import orders
 from plimsoll.compiler import compile_contract
@@ -70,6 +73,24 @@ def test_fill_pair__high_s__refused(world, pair):
     with reverts("BadSignature"):
         world.pair(maker._replace(vs=ORDER - low), taker)
     world.pair(maker, taker)
+
+
+@pytest.mark.parametrize(("s", "fine"), [(ORDER // 2, True), (ORDER // 2 + 1, False)])
+def test_fill_pair__s_at_and_past_half_the_order__refused_past(world, pair, s, fine):
+    # A signature made up first: whoever it recovers to is made an operator.
+    order = world.order("maker", False)
+    r = pair[1].r  # an x coordinate on the curve
+    raw = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes(1)
+    point = PublicKey.from_signature_and_message(raw, order.digest(world.domain), hasher=None)
+    operator = to_checksum_address(keccak(point.format(compressed=False)[1:])[12:])
+    world.engine.set_operator(order.account, operator, True)
+    wire = orders.SignedOrder(order.account, order.terms(), r, s)
+    if fine:
+        world.pair(wire, pair[1])
+        assert world.engine.charges(0).signer == operator
+        return
+    with reverts("BadSignature"):
+        world.pair(wire, pair[1])
 
 
 @pytest.mark.parametrize(

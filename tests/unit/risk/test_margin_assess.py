@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from decimal import Decimal, localcontext
@@ -95,9 +96,13 @@ def compare_with_decimals(desk, p):
         mult = 1 + min(Decimal(1), p.stale_slope / nano * age)
         linear = notional * mult * (base + crowd(slow))
         super_ = notional * mult * size
-        initial = notional * mult * max(
-            p.initial_multiple / nano * (base + size + crowd(max(root, slow))),
-            p.initial_floor / nano,
+        initial = (
+            notional
+            * mult
+            * max(
+                p.initial_multiple / nano * (base + size + crowd(max(root, slow))),
+                p.initial_floor / nano,
+            )
         )
         # A, B and S in steps of 1e-5: an error of 1e-5 x sigma + 1e-5 of notional
         error = notional * mult * (Decimal("1e-5") * (2 * sigma + 2) + crowd(slow) / 8192)
@@ -115,7 +120,7 @@ def margins(desk, leg):
 
 
 def assert_never_falls(rows):
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in itertools.pairwise(rows):
         assert all(x <= y for x, y in zip(before, after, strict=True))
 
 
@@ -164,7 +169,6 @@ def test_assess__thinner_depth__never_less_margin(desk, bitcoin):
         desk.quote(market, 0)
     desk.evm.advance(86_400)
     rows = [margins(desk, sm.Leg(m, 2**27, 10 * LOT, 0)) for m in range(5)]
-    # MM's crowd part climbs by the same 0.5 % a day for all but the deepest, so compare R and R_init
     assert_never_falls(rows)
     assert_moves(rows)
 
@@ -200,9 +204,7 @@ def test_assess__two_halves__need_no_more_than_the_whole(traded):
     print("seed", SEED + 3)
     for _ in range(40):
         a, b = rng.randrange(1, 10**11), rng.randrange(1, 10**11)
-        first, second, whole = (
-            traded.assess([sm.Leg(0, 2**30, n, 0)]) for n in (a, b, a + b)
-        )
+        first, second, whole = (traded.assess([sm.Leg(0, 2**30, n, 0)]) for n in (a, b, a + b))
         assert first.superlinear + second.superlinear <= whole.superlinear + 1  # one ceiling more
         assert first.requirement + second.requirement <= whole.requirement + 4
         assert first.initial + second.initial <= whole.initial + 2
@@ -223,6 +225,14 @@ def test_assess__live_open_interest_jumps__only_initial_margin_moves(traded):
     after = traded.assess([sm.Leg(0, 2**33, lots, 0)])  # same second: a stranger's trade
     assert after.requirement == before.requirement
     assert after.initial > before.initial
+
+
+def test_assess__one_lot_at_one_tick__roundings_keep_initial_above_maintenance(desk, bitcoin):
+    """Both parts of MM round up to a unit each; IM, one sum, must not stop at one."""
+    desk.set_quote(1, sm.Quote(1))
+    desk.list_market(0, 1, replace(bitcoin, initial_multiple=sm.NANO))
+    a = desk.assess([sm.Leg(0, 0, 1, 0)])
+    assert (a.linear, a.superlinear, a.initial) == (1, 1, 2)
 
 
 # --- band, states, collateral ---------------------------------------------------------------------

@@ -73,9 +73,7 @@ class World:
     def withdraw(self, token: Contract, amount: int, owner: str | None = None) -> Any:
         """The owner withdraws from account 0 to itself."""
         owner = owner or self.trader
-        return self.vault.withdraw(
-            self.account(owner), token.address, amount, owner, sender=owner
-        )
+        return self.vault.withdraw(self.account(owner), token.address, amount, owner, sender=owner)
 
     def with_quote(self, kind: str) -> tuple[Contract, Contract, Contract]:
         """Another vault whose quote token is of `kind`; returns token, engine, vault."""

@@ -87,7 +87,11 @@ def test_withdraw__stranger__engine_refuses(world):
     world.deposit(world.token, 5)
     with reverts("NotOwner"):
         world.vault.withdraw(
-            world.account(world.trader), world.token.address, 5, world.stranger, sender=world.stranger
+            world.account(world.trader),
+            world.token.address,
+            5,
+            world.stranger,
+            sender=world.stranger,
         )
 
 

@@ -47,6 +47,21 @@ def test_deposit__fee_on_transfer__bad_token(world, hostile):
         world.deposit(hostile, ONE)
 
 
+def test_deposit__fee_on_transfer_beside_donated_tokens__bad_token(world, hostile):
+    hostile.mint(world.vault.address, ONE)  # custody above claims does not excuse the fee
+    hostile.set_fee(1, 0)
+    with reverts("BadToken"):
+        world.deposit(hostile, ONE)
+
+
+def test_withdraw__fee_beside_donated_tokens__bad_token(world, hostile):
+    world.deposit(hostile, 2 * ONE)
+    hostile.mint(world.vault.address, ONE)
+    hostile.set_fee(0, 1)
+    with reverts("BadToken"):
+        world.withdraw(hostile, ONE)
+
+
 def test_withdraw__fee_taken_from_the_vault__bad_token(world, hostile):
     world.deposit(hostile, 2 * ONE)
     hostile.set_fee(0, 1)
@@ -155,9 +170,7 @@ def test_callback__into_every_entry__is_locked_out(world, hostile, name, outer):
 def test_callback__reads__see_custody_above_claims(world, hostile):
     account = world.account(world.trader)
     world.deposit(hostile, 10)
-    hostile.set_callback(
-        world.vault.address, world.vault.balance_of.pack(account, hostile.address)
-    )
+    hostile.set_callback(world.vault.address, world.vault.balance_of.pack(account, hostile.address))
     world.deposit(hostile, 5)  # mid-deposit the credit is not there yet
     assert int.from_bytes(hostile.callback_answer(), "big") == 10
     world.withdraw(hostile, 5)  # mid-withdrawal the debit is

@@ -160,7 +160,7 @@ def test_limiter__random_flows__as_the_model(world, steps):
             "pull": lambda n=size: world.engine.pull(world.trader, n),
             "push": lambda n=size: world.engine.push(world.trader, n, True),
             "exempt": lambda n=size: world.engine.push(world.trader, n, False),
-            "limit": lambda: limit(world, share, window, minimum),
+            "limit": lambda f=flow: limit(world, f.share, f.window, f.minimum),
         }[kind]
         if name:
             with reverts(name):

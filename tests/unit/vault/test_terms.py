@@ -57,7 +57,16 @@ def test_list_asset__past_a_bound__named(world, place, value, error):
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [(0, 1), (0, 65_535), (1, 2_000), (2, 9_999), (2, 1_000), (3, 2**95 - 1), (3, 0), (4, 180 * DAY)],
+    [
+        (0, 1),
+        (0, 65_535),
+        (1, 2_000),
+        (2, 9_999),
+        (2, 1_000),
+        (3, 2**95 - 1),
+        (3, 0),
+        (4, 180 * DAY),
+    ],
 )
 def test_list_asset__at_a_bound__accepted(world, place, value):
     args = list(TERMS)

@@ -1,0 +1,268 @@
+"""Settled cash as shares under two indices, interest, named buckets, escrow, socialised loss.
+
+Identity after every call, in quote units scaled by RAY:
+
+    V RAY = A Is - B Ib + RAY (sum of U + fund + keeper + fees - advances - hole) + dust
+
+Every remainder of a division has an owner: `dust` (scaled by RAY), whose whole units are the fund's.
+Units: shares under an index of scale RAY, money qu, vault tokens in token units (TOK qu each), rates
+1e-13 per second, times unix seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from plimsoll.model.rounding import ModelError, div_up, require
+
+RAY = 2**72
+TOK = 10**9
+ERA_FLOOR = 2**60
+RATE_SCALE = 10**13
+MAX_RATE = 2**24 - 1
+MAX_SUPPLY = 10**15
+DUST_LIMIT = 2**79
+M80, M96, M104 = 2**80 - 1, 2**96 - 1, 2**104 - 1
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The interest line: per-second rates in 1e-13, kink and fund share in 1e-4, cap in tokens."""
+
+    base: int = 0
+    slope: int = 0
+    slope_above: int = 0
+    kink: int = 0
+    fund_share: int = 0
+    borrow_cap: int = 0
+
+
+class Holding(NamedTuple):
+    """An account's cash: shares (> 0 supply, < 0 debt) and the era of the supply shares."""
+
+    shares: int = 0
+    era: int = 0
+
+
+class Escrow(NamedTuple):
+    """A withdrawal held back: supply shares, what was advanced on them (qu), era of the shares."""
+
+    shares: int
+    advance: int
+    era: int
+
+
+@dataclass
+class Cash:
+    """Indices, totals and buckets of the house."""
+
+    time: int
+    supply_index: int = RAY
+    borrow_index: int = RAY
+    rate: int = 0
+    era: int = 0
+    supply: int = 0  # shares A
+    debt: int = 0  # shares B
+    dust: int = 0  # qu scaled by RAY
+    vault: int = 0  # V, token units
+    fund: int = 0
+    keeper: int = 0
+    pending: int = 0
+    advances: int = 0
+    socialisations: int = 0
+    hole: int = 0
+    rates: Rates = Rates()
+    deficit_of: dict[int, int] = field(default_factory=dict)
+    escrows: dict[int, Escrow] = field(default_factory=dict)
+    era_end: dict[int, int] = field(default_factory=dict)
+
+    def copy(self) -> Cash:
+        """A copy that later changes do not reach."""
+        other = Cash.__new__(Cash)
+        other.__dict__.update(self.__dict__)
+        other.deficit_of = dict(self.deficit_of)
+        other.escrows = dict(self.escrows)
+        return other
+
+    # -- reading
+
+    def across(self, shares: int, era: int) -> int:
+        """Supply shares carried from the end of `era` to the present one, rounded down."""
+        for e in range(era, self.era):
+            shares = shares * self.era_end[e] // RAY
+        return shares
+
+    def value(self, holding: Holding) -> int:
+        """Cash in qu: supply rounded down, debt rounded up."""
+        if holding.shares > 0:
+            return self.across(*holding) * self.supply_index // RAY
+        return -div_up(-holding.shares * self.borrow_index, RAY)
+
+    def supplied(self) -> int:
+        """All positive cash, rounded down."""
+        return self.supply * self.supply_index // RAY
+
+    def borrowed(self) -> int:
+        """All cash loans, rounded up."""
+        return div_up(self.debt * self.borrow_index, RAY)
+
+    def excess(self) -> int:
+        """Pending deficits that the fund does not cover."""
+        return max(self.pending - self.fund, 0)
+
+    def require_cap(self) -> None:
+        """Refuse cash loans above the borrow cap."""
+        require(self.borrowed() <= self.rates.borrow_cap * TOK, "BorrowCap")
+
+    # -- interest
+
+    def accrue(self, now: int) -> None:
+        """Bring both indices to now; the fund takes its share and all remainders.
+
+        Without debt nothing grows: neither index moves, whatever the stored rate.
+        """
+        elapsed, self.time = now - self.time, now
+        if self.rate == 0 or elapsed == 0 or self.debt == 0:
+            return
+        step = min(self.borrow_index * self.rate * elapsed // RATE_SCALE, M96 - self.borrow_index)
+        self.borrow_index += step
+        interest = kept = self.debt * step
+        if self.supply:
+            share = 10**4 - self.rates.fund_share
+            gain = min(interest * share // 10**4 // self.supply, M96 - self.supply_index)
+            self.supply_index += gain
+            kept -= self.supply * gain
+        if interest:
+            self.add_dust(kept)
+
+    def reprice(self) -> None:
+        """The borrow rate for the time ahead: a kinked line on 1 - vault tokens / positive cash."""
+        if self.debt == 0:
+            self.rate = 0
+            return
+        p, supplied, free = self.rates, self.supplied(), self.vault * TOK
+        used = 10**4
+        if supplied:
+            used = 10**4 - free * 10**4 // supplied if free < supplied else 0
+        rate = p.base + min(used, p.kink) * p.slope // 10**4
+        rate += max(used - p.kink, 0) * p.slope_above // 10**4
+        self.rate = min(rate, MAX_RATE)
+
+    # -- writing
+
+    def add_dust(self, scaled: int) -> None:
+        """Give a remainder to dust; a half-full field hands its whole units to the fund."""
+        self.dust += scaled
+        if self.dust >= DUST_LIMIT:
+            self.set_fund(self.fund + self.dust // RAY)
+            self.dust %= RAY
+
+    def set_fund(self, amount: int) -> None:
+        """Store the fund's bucket."""
+        require(0 <= amount <= M96, "OutOfRange")
+        self.fund = amount
+
+    def set_keeper(self, amount: int) -> None:
+        """Store the keeper budget."""
+        require(0 <= amount <= M96, "OutOfRange")
+        self.keeper = amount
+
+    def move_vault(self, tokens: int) -> None:
+        """Count quote tokens in or out of the vault."""
+        if self.vault + tokens < 0:
+            raise ModelError("")  # an overflow check, no named reason
+        require(self.vault + tokens <= MAX_SUPPLY, "SupplyCap")
+        self.vault += tokens
+
+    def credit(self, holding: Holding, amount: int) -> Holding:
+        """Add a signed amount to an account's cash; its source is booked by the caller.
+
+        What the floors of reading and writing leave goes to dust, never below 0.
+        """
+        if amount == 0:
+            return holding
+        if holding.shares > 0:
+            shares = self.across(*holding)
+            exact, value = shares * self.supply_index, shares * self.supply_index // RAY
+            self.supply -= shares
+        else:
+            exact = holding.shares * self.borrow_index
+            value = -div_up(-exact, RAY)
+            self.debt += holding.shares
+        value += amount
+        if value >= 0:
+            shares = value * RAY // self.supply_index
+            self.supply += shares
+            written = shares * self.supply_index
+        else:
+            shares = -div_up(-value * RAY, self.borrow_index)
+            self.debt -= shares
+            written = shares * self.borrow_index
+        left = amount * RAY - (written - exact)
+        assert left >= 0, left
+        require(self.supply <= M96 and self.debt <= M80, "OutOfRange")
+        self.add_dust(left)
+        return Holding(shares, self.era)
+
+    def socialise(self, amount: int) -> None:
+        """Lower the supply index of positive cash by a loss; what no cash can carry is `hole`."""
+        if amount == 0:
+            return
+        room = self.supply * (self.supply_index - max(self.supply_index >> 40, 1)) // RAY
+        carried = min(amount, room)
+        self.hole += amount - carried
+        if carried == 0:
+            return
+        drop = div_up(carried * RAY, self.supply)
+        self.supply_index -= drop
+        left = self.supply * drop - carried * RAY
+        if self.supply_index < ERA_FLOOR:
+            require(self.era < 255, "OutOfRange")
+            self.era_end[self.era] = self.supply_index
+            scaled = self.supply * self.supply_index
+            self.supply = scaled // RAY
+            left += scaled - self.supply * RAY
+            self.supply_index = RAY
+            self.era += 1
+        self.add_dust(left)
+        self.socialisations += 1
+
+    def note(self, account: int, deficit: int) -> None:
+        """Keep the sum of negative equities last observed of accounts in auction."""
+        self.pending += deficit - self.deficit_of.get(account, 0)
+        require(self.pending <= M96, "OutOfRange")
+        self.deficit_of[account] = deficit
+
+    def hold_back(self, account: int, holding: Holding, tokens: int) -> tuple[Holding, int]:
+        """A withdrawal while a known loss has no payer: shares to escrow, an advance paid.
+
+        Returns the account's cash and the token units to pay now.
+        """
+        asked = tokens * TOK
+        require(self.value(holding) >= asked, "InsufficientCash")
+        everything = self.supplied()
+        held_back = div_up(asked * min(self.excess(), everything), everything)
+        paid = (asked - held_back) // TOK
+        shares = asked * RAY // self.supply_index
+        require(paid != 0 and 0 < shares <= M104, "InsufficientCash")
+        self.escrows[account] = Escrow(shares, paid * TOK, self.era)
+        self.advances += paid * TOK
+        return Holding(self.across(*holding) - shares, self.era), paid
+
+    def release(self, account: int, holding: Holding) -> Holding:
+        """Settle an escrow: its value less the advance to cash, a shortfall socialised."""
+        escrow = self.escrows.get(account)
+        if escrow is None:
+            raise ModelError("NoEscrow")
+        require(self.excess() == 0, "EscrowLocked")
+        del self.escrows[account]
+        shares = self.across(escrow.shares, escrow.era)
+        scaled = shares * self.supply_index
+        value = scaled // RAY
+        self.supply -= shares
+        self.add_dust(scaled - value * RAY)
+        self.advances -= escrow.advance
+        holding = self.credit(holding, max(value - escrow.advance, 0))
+        self.socialise(max(escrow.advance - value, 0))
+        return holding

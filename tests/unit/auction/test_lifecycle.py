@@ -1,0 +1,330 @@
+"""Start, end, restart, the clock, deleveraging."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from plimsoll.model import auction as model
+from plimsoll.model.auction import ONE, Clock, Standing
+from plimsoll.testing import reverts
+
+from .conftest import CURVE, INSOLVENT, SOLVENT, USD, World, account_of
+
+HEALTHY = replace(SOLVENT, equity=2_000 * USD)
+# A feed that carries more than a tenth of R is stale.
+STOPPED = replace(SOLVENT, stale_requirement=200 * USD + 1, stale_value=900 * USD)
+# One that carries just a tenth.
+PARTLY = replace(SOLVENT, stale_requirement=200 * USD, stale_value=900 * USD)
+
+
+def test_start__under_requirement__freezes_and_says_so(world: World) -> None:
+    world.stand(SOLVENT)
+    receipt = world.auction.start(world.account, sender=world.starter)
+    event = receipt.event("Started")
+    assert (event.starter, event.number, event.version) == (world.starter, 1, 1)
+    assert (event.equity, event.requirement) == (SOLVENT.equity, SOLVENT.requirement)
+    assert world.engine.frozen(world.account)
+    found = world.auction.auction(world.account)
+    assert (found.running, found.stopped, found.elapsed) == (True, False, 0)
+    assert (found.x, found.starter) == (CURVE.x_start, world.starter)
+    assert world.engine.notes() == 0
+
+
+def test_start__insolvent__notes_the_deficit(world: World) -> None:
+    world.begin(INSOLVENT)
+    assert world.engine.deficits(world.account) == 300 * USD
+
+
+@pytest.mark.parametrize("equity", [2_000 * USD, 2_000 * USD + 1, 10**24])
+def test_start__requirement_met__healthy(world: World, equity: int) -> None:
+    world.stand(replace(SOLVENT, equity=equity))
+    with reverts("Healthy"):
+        world.auction.start(world.account)
+
+
+def test_start__running__refused(world: World) -> None:
+    world.begin()
+    with reverts("AuctionRunning"):
+        world.auction.start(world.account)
+
+
+def test_start__stale_feed_carries_the_account__clock_stopped(world: World) -> None:
+    world.stand(STOPPED)
+    with reverts("ClockStopped"):
+        world.auction.start(world.account)
+
+
+def test_start__small_stale_part__shields_nobody(world: World) -> None:
+    world.stand(replace(PARTLY, equity=2_899 * USD))
+    world.auction.start(world.account)
+    assert world.auction.cost(world.account).equity == 1_999 * USD
+
+
+def test_calls__no_auction__refused(world: World) -> None:
+    world.stand(SOLVENT)
+    for call in (world.auction.end, world.auction.sync, world.auction.cost):
+        with reverts("NoAuction"):
+            call(world.account)
+    with reverts("NoAuction"):
+        world.auction.deleverage(world.account, 0)
+    with reverts("NoAuction"):
+        world.bid()
+
+
+def test_end__still_under__refused(world: World) -> None:
+    world.begin()
+    world.stand(replace(SOLVENT, equity=2_000 * USD - 1))
+    with reverts("NothingToDo"):
+        world.auction.end(world.account)
+
+
+def test_end__cured__unfreezes_and_pays_nobody(world: World) -> None:
+    world.begin(after=100)
+    world.stand(HEALTHY)
+    receipt = world.auction.end(world.account, sender=world.stranger)
+    assert receipt.event("Ended").elapsed == 100
+    assert not world.engine.frozen(world.account)
+    assert not world.auction.auction(world.account).running
+    assert world.paid(world.starter) == world.paid(world.stranger) == 0
+
+
+def test_end__clock_stopped__deposit_still_cures(world: World) -> None:
+    world.begin()
+    world.stand(replace(STOPPED, equity=2_000 * USD))
+    world.auction.end(world.account)
+    assert not world.engine.frozen(world.account)
+
+
+def test_start__within_the_resume_time__x_goes_on(world: World) -> None:
+    world.begin(after=400)
+    world.set_curve(x_start=0)
+    for _ in range(5):
+        world.stand(HEALTHY)
+        world.auction.end(world.account)
+        world.evm.advance(CURVE.resume)
+        world.stand(SOLVENT)
+        world.auction.start(world.account)
+        found = world.auction.auction(world.account)
+        assert (found.elapsed, found.version) == (400, 1)
+        assert found.x == model.x_at(CURVE, 400)
+    assert found.number == 6
+
+
+def test_start__after_the_resume_time__starts_anew(world: World) -> None:
+    world.begin(after=400)
+    world.stand(HEALTHY)
+    world.auction.end(world.account)
+    world.set_curve(x_start=0)
+    world.evm.advance(CURVE.resume + 1)
+    world.begin()
+    found = world.auction.auction(world.account)
+    assert (found.elapsed, found.version, found.x) == (0, 2, 0)
+
+
+def test_start__sold_out_before__starts_anew(world: World) -> None:
+    world.begin(after=1_200)
+    world.bid()
+    assert world.standing().requirement == 0
+    world.begin()
+    assert world.auction.auction(world.account).elapsed == 0
+
+
+# -- the clock
+
+
+def test_clock__nobody_syncs__one_step_at_most(world: World) -> None:
+    world.begin()
+    world.evm.advance(10_000)
+    assert world.auction.cost(world.account).elapsed == CURVE.max_step
+    assert world.auction.auction(world.account).elapsed == CURVE.max_step
+    world.auction.sync(world.account)
+    world.evm.advance(10)
+    assert world.auction.cost(world.account).elapsed == CURVE.max_step + 10
+
+
+def test_clock__stop_seen__hands_out_nothing_while_it_lasts(world: World) -> None:
+    world.begin(after=100)
+    world.stand(STOPPED)
+    world.evm.advance(50)
+    receipt = world.auction.sync(world.account)
+    assert (receipt.event("ClockSet").elapsed, receipt.event("ClockSet").stopped) == (100, True)
+    assert world.auction.cost(world.account).stopped
+    for call in (world.bid, lambda: world.auction.deleverage(world.account, 0)):
+        with reverts("ClockStopped"):
+            call()
+    world.evm.advance(5_000)
+    world.stand(SOLVENT)
+    assert world.auction.cost(world.account).elapsed == 100
+    world.auction.sync(world.account)
+    world.evm.advance(7)
+    assert world.auction.cost(world.account).elapsed == 107
+
+
+def test_clock__auctions_paused__no_time_runs(world: World) -> None:
+    world.begin(after=100)
+    world.engine.set_pause(2)
+    world.run(10)
+    world.engine.set_pause(3)
+    for _ in range(5):
+        world.evm.advance(CURVE.max_step)
+        world.auction.sync(world.account)
+    assert world.auction.cost(world.account).stopped
+    assert world.auction.cost(world.account).fraction == 0
+    world.engine.set_pause(0)
+    assert world.auction.cost(world.account).elapsed == 110
+    world.bid()
+
+
+def test_clock__stop_nobody_saw__one_step_at_most(world: World) -> None:
+    world.begin(after=100)
+    world.stand(STOPPED)
+    world.evm.advance(50_000)
+    world.stand(SOLVENT)
+    assert world.auction.cost(world.account).elapsed == 100 + CURVE.max_step
+
+
+def test_clock__a_tenth_is_stale__runs_on_without_that_equity(world: World) -> None:
+    world.begin()
+    world.stand(replace(PARTLY, stale_requirement=150 * USD))
+    quote = world.auction.cost(world.account)
+    assert (quote.stopped, quote.equity) == (False, 1_000 * USD)
+    world.bid()
+    left = world.standing()
+    goal = left.requirement * (model.NANO + CURVE.buffer)
+    assert goal <= left.counted * model.NANO <= goal * 1_002 // 1_000
+
+
+def test_clock__random_stops__equals_the_model(world: World) -> None:
+    seed = 31
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    world.begin()
+    clock = Clock(0, world.evm.timestamp)
+    for _ in range(400):
+        world.evm.advance(rng.choice([1, 12, 299, 300, 301, 4_000]))
+        standing = STOPPED if rng.random() < 0.3 else SOLVENT
+        world.stand(standing)
+        clock = clock.advance(world.evm.timestamp, standing.stopped, CURVE.max_step)
+        world.auction.sync(world.account)
+        found = world.auction.auction(world.account)
+        assert (found.elapsed, found.seen, found.stopped) == tuple(vars(clock).values())
+
+
+def test_sync__equity_falls_under_zero__noted_and_cleared(world: World) -> None:
+    world.begin()
+    world.stand(INSOLVENT)
+    world.auction.sync(world.account)
+    assert world.engine.deficits(world.account) == 300 * USD
+    world.stand(SOLVENT)
+    world.auction.sync(world.account)
+    assert world.engine.deficits(world.account) == 0
+    notes = world.engine.notes()
+    world.auction.sync(world.account)
+    assert world.engine.notes() == notes
+
+
+# -- deleveraging
+
+
+@pytest.mark.parametrize(
+    ("standing", "needed"),
+    [
+        (SOLVENT, CURVE.t_one),
+        (replace(SOLVENT, collateral=10 * USD), CURVE.t_end),
+        (INSOLVENT, CURVE.t_end),
+    ],
+    ids=["solvent", "solvent with collateral", "insolvent"],
+)
+def test_deleverage__before_the_curve_ran_out__refused(
+    world: World, standing: Standing, needed: int
+) -> None:
+    world.begin(standing, after=needed - 1)
+    buyer = world.bidder
+    with reverts("AuctionNotOver"):
+        world.auction.deleverage(world.account, buyer, sender=world.liquidator)
+    world.run(1)
+    world.auction.deleverage(world.account, buyer, sender=world.liquidator)
+    assert not world.engine.frozen(world.account)
+    assert not world.auction.auction(world.account).running
+
+
+def test_deleverage__healthy__refused(world: World) -> None:
+    world.begin(after=CURVE.t_end)
+    world.stand(HEALTHY)
+    with reverts("Healthy"):
+        world.auction.deleverage(world.account, 0)
+
+
+def test_deleverage__insolvent__fund_then_the_others(world: World) -> None:
+    world.begin(INSOLVENT, after=CURVE.t_end)
+    world.engine.set_money(2**100, 100 * USD, 2**100, 0)
+    receipt = world.auction.deleverage(world.account, 0, sender=world.stranger)
+    # The mock engine has an event-free deleveraging, so the only one is the auction's.
+    event = receipt.event("Deleveraged")
+    assert (event.deficit, event.from_fund, event.charged) == (300 * USD, 100 * USD, 200 * USD)
+    terms = world.engine.last_deleverage()
+    assert (terms.fund_limit, terms.charge_cap) == (100 * USD, CURVE.charge_cap)
+    assert (terms.window, terms.social_share) == (CURVE.charge_window, CURVE.social_share)
+    assert terms.collateral_price == 10_000
+    assert world.engine.deficits(world.account) == 0
+
+
+def test_deleverage__solvent__fund_not_asked(world: World) -> None:
+    world.begin(after=CURVE.t_one)
+    world.auction.deleverage(world.account, 0)
+    assert world.engine.drawn() == 0
+    assert world.engine.last_deleverage().fund_limit == 0
+
+
+def test_deleverage__collateral__asks_for_what_its_sale_may_lack(world: World) -> None:
+    world.begin(replace(INSOLVENT, collateral=9_000 * USD), after=CURVE.t_end + 300)
+    world.auction.deleverage(world.account, world.bidder, sender=world.liquidator)
+    # Haircut at most all of `linear` (1,600), the rest sold at half.
+    assert world.engine.drawn() == (300 + 9_000 - 7_400 // 2) * USD + model.TOK
+
+
+@pytest.mark.parametrize(
+    ("late", "price"), [(0, 10_000), (150, 7_500), (599, 17), (600, 0), (9_999, 0)]
+)
+def test_deleverage__time_after_the_curve__collateral_ever_cheaper(
+    world: World, late: int, price: int
+) -> None:
+    world.begin(replace(INSOLVENT, collateral=10 * USD), after=CURVE.t_end + late)
+    world.auction.deleverage(world.account, world.bidder, sender=world.liquidator)
+    assert world.engine.last_deleverage().collateral_price == price
+    assert model.collateral_price(CURVE, CURVE.t_end + late) == price
+
+
+def test_deleverage__collateral_and_no_buyer__collateral_left(world: World) -> None:
+    world.begin(replace(INSOLVENT, collateral=10 * USD), after=CURVE.t_end)
+    with reverts("CollateralLeft"):
+        world.auction.deleverage(world.account, 0)
+
+
+def test_deleverage__buyer_of_another__not_owner(world: World) -> None:
+    world.begin(INSOLVENT, after=CURVE.t_end)
+    with reverts("NotOwner"):
+        world.auction.deleverage(world.account, world.bidder, sender=world.stranger)
+    with reverts("BadArgument"):
+        world.auction.deleverage(world.account, world.account, sender=world.owner)
+
+
+def test_deleverage__nothing_but_debt__at_once(world: World) -> None:
+    world.begin(Standing(equity=-5 * USD, linear=0, superlinear=0, perps=0, smallest=0))
+    world.auction.deleverage(world.account, 0)
+    assert not world.auction.auction(world.account).running
+
+
+def test_auction_id__any_change__another_id(world: World) -> None:
+    world.begin()
+    seen = {world.auction.auction_id(world.account)}
+    assert world.auction.cost(world.account).id in seen
+    world.engine.set_standing(world.account, SOLVENT.__dict__)
+    seen.add(world.auction.auction_id(world.account))
+    world.bid(max_fraction=ONE // 100)
+    seen.add(world.auction.auction_id(world.account))
+    seen.add(world.auction.auction_id(account_of(world.owner, 8)))
+    assert len(seen) == 4

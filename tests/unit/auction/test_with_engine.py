@@ -1,0 +1,303 @@
+"""The auction over the real engine, vault, risk model and fund; oracle words are set by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rlp
+from eth_utils.crypto import keccak
+
+from plimsoll.compiler import compile_contract, compile_path
+from plimsoll.evm import Evm
+from plimsoll.evm.abi import to_address
+from plimsoll.model import standard_margin as sm
+from plimsoll.model.auction import NANO, ONE
+from plimsoll.risk_parameters import STARTING
+from plimsoll.testing import reverts
+
+from .conftest import CURVE, FOREVER, MOCKS, USD, account_of
+
+DOLLAR = 10**6  # token units
+BIG = 10**12 * DOLLAR
+MARKETS = 8
+ORACLE = Path(__file__).parents[1] / "risk" / "mocks" / "QuoteSource.vy"
+CONFIG = {
+    "cap_lots": 2**50,
+    "cap_usd": 2**36,
+    "min_notional": 10,
+    "maker_fee": 0,
+    "taker_fee": 500,
+    "band": 500,
+    "status": 0,
+}
+
+
+@dataclass
+class House:
+    """A deployed protocol with `MARKETS` markets at 3,000 USD, and people with cash."""
+
+    evm: Evm
+    engine: Any  # all three ABIs at the engine's address
+    vault: Any
+    risk: Any
+    oracle: Any
+    auction: Any
+    fund: Any
+    token: Any
+    collateral: Any
+    governance: str
+    venue: str
+    people: dict[str, str]
+
+    def account(self, name: str, index: int = 0) -> int:
+        return account_of(self.people[name], index)
+
+    def price(self, market: int, usd: float, **changed: Any) -> None:
+        quote = sm.Quote(int(usd * NANO), variance=250_000_000_000, low=0, high=0, age=1)
+        self.oracle.set_word(market + 1, replace(quote, **changed).pack())
+
+    def prices(self, usd: float, **changed: Any) -> None:
+        for market in range(MARKETS):
+            self.price(market, usd, **changed)
+
+    def trade(self, market: int, lots: int, usd: float = 3_000) -> None:
+        """The trader buys from the maker."""
+        fill = (market, self.account("trader"), self.account("maker"), lots, int(usd * NANO), 1)
+        self.engine.settle([fill], sender=self.venue)
+
+    def run(self, seconds: int) -> None:
+        while seconds > 0:
+            self.evm.advance(min(seconds, CURVE.max_step))
+            self.auction.sync(self.account("trader"))
+            seconds -= min(seconds, CURVE.max_step)
+
+    def bid(self, fraction: int = ONE, limit: int = 2**200, auction_id: int = 0) -> Any:
+        return self.auction.bid(
+            self.account("trader"),
+            self.account("liquidator"),
+            auction_id,
+            fraction,
+            limit,
+            FOREVER,
+            sender=self.people["liquidator"],
+        )
+
+    def check(self) -> None:
+        assert self.engine.solvency().gap == 0
+
+
+def create_address(sender: str, nonce: int) -> str:
+    return "0x" + keccak(rlp.encode([to_address(sender), nonce]))[12:].hex()
+
+
+class Engine:
+    """One address, several ABIs."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+        self.address = parts[0].address
+
+    def __getattr__(self, name: str) -> Any:
+        for part in self.parts:
+            if name in part._groups:
+                return part.method(name)
+        raise AttributeError(name)
+
+
+def build() -> House:
+    evm = Evm()
+    deployer, governance, venue = evm.account(), evm.account(), evm.account()
+    people = {name: evm.account() for name in "trader maker liquidator keeper".split()}
+    token = evm.deploy(compile_contract("MintableToken", contracts=MOCKS), 6)
+    collateral = evm.deploy(compile_contract("MintableToken", contracts=MOCKS), 18)
+    oracle = evm.deploy(compile_path(ORACLE))
+    where = [create_address(deployer, nonce) for nonce in range(7)]
+    vault_at, admin_at, liquidation_at, engine_at, _, fund_at, auction_at = where
+
+    def deploy(name: str, *args: Any) -> Any:
+        return evm.deploy(compile_contract(name), *args, sender=deployer)
+
+    vault = deploy("CollateralVault", engine_at, token.address, governance)
+    deploy("MarginEngineAdmin", vault_at)
+    deploy("MarginEngineLiquidation", vault_at, admin_at)
+    core = deploy("MarginEngine", vault_at, liquidation_at, governance, governance)
+    risk = deploy("StandardMargin", oracle.address, engine_at, governance)
+    fund = deploy("InsuranceFund", engine_at, token.address, auction_at, governance)
+    auction = deploy("LiquidationAuction", engine_at, fund_at, governance, asdict(CURVE))
+    assert [c.address.lower() for c in (vault, core, fund, auction)] == [
+        vault_at,
+        engine_at,
+        fund_at,
+        auction_at,
+    ]
+    parts = [compile_contract(f"MarginEngine{part}") for part in ("Liquidation", "Admin")]
+    engine = Engine(core, *(evm.at(part, engine_at) for part in parts))
+    house = House(
+        evm,
+        engine,
+        vault,
+        risk,
+        oracle,
+        auction,
+        fund,
+        token,
+        collateral,
+        governance,
+        venue,
+        people,
+    )
+    house.prices(3_000)
+    evm.set_code(venue, b"\x00")
+    engine.set_core(risk.address, 5_000, 3_600, sender=governance)
+    engine.set_module(1, auction_at, sender=governance)
+    engine.set_module(2, fund_at, sender=governance)
+    engine.set_venue(venue, True, sender=governance)
+    evm.set_code(venue, b"")
+    engine.set_fee_split(governance, 10_000, sender=governance)
+    for market in range(MARKETS):
+        parameters = STARTING["ETH"].to_chain()
+        risk.list_market(market, market + 1, parameters.astuple(), sender=governance)
+        engine.list_market(CONFIG, sender=governance)
+    for name, cash in {"trader": 5_000, "maker": 10**7, "liquidator": 10**6}.items():
+        token.mint(people[name], BIG)
+        token.approve(vault_at, 2**256 - 1, sender=people[name])
+        engine.deposit(house.account(name), cash * DOLLAR, sender=people[name])
+    token.mint(governance, BIG)
+    token.approve(vault_at, 2**256 - 1, sender=governance)
+    fund.deposit(10**5 * DOLLAR, governance, sender=governance)
+    return house
+
+
+@pytest.fixture(scope="module")
+def _house() -> House:
+    return build()
+
+
+@pytest.fixture
+def house(_house: House) -> Iterator[House]:
+    before = _house.evm.snapshot()
+    yield _house
+    _house.evm.revert(before)
+
+
+def fall(house: House, markets: int, health: float) -> None:
+    """Long in `markets` markets, then all prices fall until E is `health` of R."""
+    for market in range(markets):
+        house.trade(market, 8 * 10**6 // markets)
+    low, high = 1_000.0, 3_000.0
+    for _ in range(40):
+        usd = (low + high) / 2
+        house.prices(usd)
+        margin = house.engine.margin(house.account("trader"))
+        if margin.equity < health * margin.requirement:
+            low = usd
+        else:
+            high = usd
+
+
+@pytest.mark.parametrize("markets", [1, MARKETS])
+def test_auction__solvent_account__sized_to_its_target(house: House, markets: int) -> None:
+    trader = house.account("trader")
+    fall(house, markets, 0.9)
+    started = house.auction.start(trader, sender=house.people["keeper"])
+    house.run(60)
+    quote = house.auction.cost(trader)
+    assert 0 < quote.fraction < ONE
+    # Lots are rounded, so the price is that of a fraction of a lot more of each leg.
+    near = quote.cost // 10**4
+    receipt = house.bid(auction_id=quote.id, limit=quote.cost + near)
+    assert abs(receipt.value - quote.cost) <= near
+    margin = house.engine.margin(trader)
+    goal = margin.requirement * (NANO + CURVE.buffer)
+    assert goal <= margin.equity * NANO <= goal * 1_002 // 1_000
+    assert not house.auction.auction(trader).running
+    house.check()
+    # Once more, with a bidder who holds the instruments.
+    fall(house, 0, 0.9)
+    again = house.auction.start(trader, sender=house.people["keeper"])
+    steady = house.bid()
+    print(f"markets {markets}, gas: start {started.gas_used}, bid {receipt.gas_used}, then")
+    print(f"start {again.gas_used}, bid {steady.gas_used}")
+
+
+@pytest.mark.parametrize("markets", [1, MARKETS])
+def test_auction__insolvent_account__fund_pays_and_account_is_empty(
+    house: House, markets: int
+) -> None:
+    trader = house.account("trader")
+    fall(house, markets, -0.2)
+    house.auction.start(trader, sender=house.people["keeper"])
+    deficit = -house.engine.margin(trader).equity
+    assert abs(house.engine.pending_deficit() - deficit) <= 2
+    house.run(CURVE.t_one)
+    before = house.engine.fund_balance()
+    half = house.bid(fraction=ONE // 2)
+    rest = house.bid()
+    assert 0 <= before - house.engine.fund_balance() - deficit <= 100
+    assert max(half.value, rest.value) < 0
+    assert house.engine.margin(trader).equity == 0
+    assert house.engine.held(trader) == 0
+    assert house.engine.pending_deficit() == 0
+    house.check()
+
+
+@pytest.mark.parametrize("health", [0.9, -0.5])
+def test_auction__nobody_bids__deleveraged(house: House, health: float) -> None:
+    trader = house.account("trader")
+    fall(house, 2, health)
+    equity = house.engine.margin(trader).equity
+    house.auction.start(trader, sender=house.people["keeper"])
+    house.run(CURVE.t_one - 1)
+    with reverts("AuctionNotOver"):
+        house.auction.deleverage(trader, 0)
+    house.run(1 if health > 0 else CURVE.t_end - CURVE.t_one + 1)
+    house.auction.deleverage(trader, 0, sender=house.people["keeper"])
+    left = house.engine.margin(trader)
+    assert left.requirement == 0
+    assert abs(left.equity - max(0, equity)) <= 5
+    assert house.engine.held(trader) == 0
+    assert not house.auction.auction(trader).running
+    house.check()
+
+
+def test_auction__deposit_cures__ends(house: House) -> None:
+    trader = house.account("trader")
+    fall(house, 1, 0.9)
+    house.auction.start(trader)
+    with reverts("Frozen"):
+        house.engine.withdraw(trader, 1, house.people["trader"], sender=house.people["trader"])
+    house.engine.deposit(trader, 1_000 * DOLLAR, sender=house.people["trader"])
+    house.auction.end(trader)
+    with reverts("NoAuction"):
+        house.bid()
+    assert house.engine.margin(trader).equity > 0
+    house.check()
+
+
+def test_auction__bidder_too_poor__underwater(house: House) -> None:
+    fall(house, 1, 0.9)
+    house.auction.start(house.account("trader"))
+    poor = account_of(house.people["keeper"], 5)
+    with reverts("Underwater"):
+        house.auction.bid(
+            house.account("trader"), poor, 0, ONE, 2**200, FOREVER, sender=house.people["keeper"]
+        )
+
+
+def test_auction__keeper_budget__pays_starter_and_bidder(house: House) -> None:
+    trader = house.account("trader")
+    for market in range(MARKETS):
+        house.trade(market, 10**6)
+    fall(house, 0, 0.3)
+    house.auction.start(trader, sender=house.people["keeper"])
+    receipt = house.bid()
+    paid = [e for e in receipt.events if e.name == "KeeperPaid"]
+    cash, _ = house.engine.cash_of(house.account("keeper"))
+    print([(e.args["keeper"], e.args["amount"] / USD) for e in paid], cash)
+    assert len(paid) == 2
+    assert cash >= paid[1].args["amount"] - 1 > 0
+    house.check()
