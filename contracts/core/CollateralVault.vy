@@ -19,7 +19,6 @@
 @custom:kill Disable every asset: deposits stop, exits stay open. There is no other switch.
 """
 
-
 from ethereum.ercs import IERC20
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
@@ -42,7 +41,9 @@ exports: (
 
 
 interface Engine:
-    def collateral_changed(account: uint256, caller: address, count: uint256, lowered: bool): nonpayable
+    def collateral_changed(
+        account: uint256, caller: address, count: uint256, lowered: bool
+    ): nonpayable
 
 
 QUOTE_DECIMALS: constant(uint256) = 6
@@ -425,7 +426,12 @@ def settle_ramp(asset: address):
 
 @external
 def list_asset(
-    asset: address, feed: uint256, maintenance: uint256, initial: uint256, cap: uint256, ramp: uint256
+    asset: address,
+    feed: uint256,
+    maintenance: uint256,
+    initial: uint256,
+    cap: uint256,
+    ramp: uint256,
 ) -> uint256:
     """
     @notice Lists a collateral token for good; ids are never reused. Governance only. Its limiter
@@ -441,9 +447,7 @@ def list_asset(
     @return The asset id.
     """
     self._check_governance()
-    errors._require(
-        asset != quote_token and self._ids[asset] == 0, errors.ALREADY_LISTED
-    )
+    errors._require(asset != quote_token and self._ids[asset] == 0, errors.ALREADY_LISTED)
     asset_id: uint256 = self._count + 1
     errors._require(asset_id <= MAX_ASSETS, errors.TOO_MANY)
     decimals: uint256 = self._read_decimals(asset)
@@ -706,9 +710,7 @@ def _after_outflow(slot: uint256, amount: uint256, limited: bool) -> uint256:
     if limited:
         net += convert(amount, int256)
         if not flow_word._within(kept, net, flow_word._share(word)):
-            errors._require(
-                net <= convert(self._minima[slot], int256), errors.OUTFLOW_LIMIT
-            )
+            errors._require(net <= convert(self._minima[slot], int256), errors.OUTFLOW_LIMIT)
         # Without a limit nothing reads a larger count; the field holds at most MAX_KEPT.
         net = min(net, convert(flow_word.MAX_KEPT, int256))
     net = max(net, -convert(kept, int256))
@@ -725,14 +727,10 @@ def _take(token: address, payer: address, amount: uint256, kept: uint256):
     @param kept Claims afterwards, token units.
     """
     before: uint256 = staticcall IERC20(token).balanceOf(self)
-    moved: bool = extcall IERC20(token).transferFrom(
-        payer, self, amount, default_return_value=True
-    )
+    moved: bool = extcall IERC20(token).transferFrom(payer, self, amount, default_return_value=True)
     held: uint256 = staticcall IERC20(token).balanceOf(self)
     # amount < 2**96 and a balance that near 2**256 is no token's: a wrapped sum only fails the check.
-    errors._require(
-        moved and held == unsafe_add(before, amount) and held >= kept, errors.BAD_TOKEN
-    )
+    errors._require(moved and held == unsafe_add(before, amount) and held >= kept, errors.BAD_TOKEN)
 
 
 @internal
@@ -748,9 +746,7 @@ def _give(token: address, receiver: address, amount: uint256, kept: uint256):
     moved: bool = extcall IERC20(token).transfer(receiver, amount, default_return_value=True)
     held: uint256 = staticcall IERC20(token).balanceOf(self)
     # As in _take: a wrapped sum only fails the check.
-    errors._require(
-        moved and before == unsafe_add(held, amount) and held >= kept, errors.BAD_TOKEN
-    )
+    errors._require(moved and before == unsafe_add(held, amount) and held >= kept, errors.BAD_TOKEN)
 
 
 @internal

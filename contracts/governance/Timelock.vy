@@ -19,7 +19,6 @@
         It holds no tokens by design; it takes ether only to pass it on in the same call.
 """
 
-
 from snekmate.auth import access_control
 from snekmate.governance import timelock_controller
 from contracts.modules import errors
@@ -51,7 +50,6 @@ flag OperationState:
     DONE
     EXPIRED
     CANCELLED
-
 
 MAX_ACTORS: constant(uint256) = 16
 MAX_BATCH: constant(uint256) = 32
@@ -206,7 +204,11 @@ def cancel(id: bytes32):
 @external
 @payable
 def execute(
-    target: address, amount: uint256, payload: Bytes[MAX_PAYLOAD], predecessor: bytes32, salt: bytes32
+    target: address,
+    amount: uint256,
+    payload: Bytes[MAX_PAYLOAD],
+    predecessor: bytes32,
+    salt: bytes32,
 ):
     """
     @notice Executes a ready operation of one call. Executors only, anybody where the zero address

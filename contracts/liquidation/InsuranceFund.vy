@@ -24,7 +24,6 @@
 @custom:kill Let the auction be the zero address: payouts stop, redemptions go on.
 """
 
-
 from ethereum.ercs import IERC20
 from ethereum.ercs import IERC4626
 from snekmate.auth import ownable
@@ -74,7 +73,9 @@ interface Engine:
 TOKEN: constant(uint256) = 10**9  # qu of one token unit
 VIRTUAL_SHARES: constant(uint256) = 10**6  # 1e-12 of a share, against one virtual token unit
 SHARE_DECIMALS: constant(uint8) = 12
-MAX_ASSETS: constant(uint256) = 10**18  # token units, a trillion USD; far inside the engine's field
+MAX_ASSETS: constant(uint256) = (
+    10**18
+)  # token units, a trillion USD; far inside the engine's field
 SCALE: constant(uint256) = 10_000  # 1e-4
 MAX_CAP: constant(uint256) = 9_000  # 1e-4; no window may empty the fund
 MIN_WINDOW: constant(uint256) = 3_600  # s
@@ -140,7 +141,9 @@ def __init__(engine_: address, quote_token_: address, auction_: address, owner_:
     errors._require(quote_token_.is_contract, errors.BAD_TOKEN)
     ownable.__init__()
     ownable_2step.__init__()
-    erc20.__init__("Plimsoll Insurance Fund", "plINS", SHARE_DECIMALS, "Plimsoll Insurance Fund", "1")
+    erc20.__init__(
+        "Plimsoll Insurance Fund", "plINS", SHARE_DECIMALS, "Plimsoll Insurance Fund", "1"
+    )
     ownable._transfer_ownership(owner_)
     engine = engine_
     asset = quote_token_
@@ -286,9 +289,7 @@ def request_redeem(shares: uint256):
     errors._require(total < 2**160, errors.OUT_OF_RANGE)
     self._requests[msg.sender] = total | (ready << 160) | (closes << 200)
     erc20._transfer(msg.sender, self, shares)
-    log IInsuranceFund.RedeemRequested(
-        owner=msg.sender, shares=total, ready=ready, closes=closes
-    )
+    log IInsuranceFund.RedeemRequested(owner=msg.sender, shares=total, ready=ready, closes=closes)
 
 
 @external
@@ -818,9 +819,7 @@ def _sync() -> uint256:
     bucket, locked, end = self._seen_now()
     known: uint256 = self._bucket
     if bucket > known:
-        log IInsuranceFund.IncomeSeen(
-            income_qu=bucket - known, locked_qu=locked, drip_end=end
-        )
+        log IInsuranceFund.IncomeSeen(income_qu=bucket - known, locked_qu=locked, drip_end=end)
     elif bucket < known:
         log IInsuranceFund.LossSeen(loss_qu=known - bucket, locked_qu=locked)
     self._bucket = bucket
@@ -858,9 +857,7 @@ def _grantable(market: uint256, bucket: uint256) -> uint256:
         bucket * caps.per_event // SCALE,  # below the bucket: per_event <= MAX_CAP
         min(
             self._less(base * caps.per_window // SCALE, self._window_used),
-            self._less(
-                base * caps.per_market // SCALE, self._used_by(market, self._window_id)
-            ),
+            self._less(base * caps.per_market // SCALE, self._used_by(market, self._window_id)),
         ),
     )
 

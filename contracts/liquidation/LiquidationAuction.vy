@@ -108,9 +108,7 @@ version: public(reentrant(uint256))
 
 
 @deploy
-def __init__(
-    engine: address, fund: address, governance: address, first: ILiquidationAuction.Curve
-):
+def __init__(engine: address, fund: address, governance: address, first: ILiquidationAuction.Curve):
     """
     @notice Wires the auction.
     @param engine The margin engine.
@@ -147,10 +145,8 @@ def start(account: uint256):
     position: Position = self._position(standing)
     errors._require(not position.stopped, errors.CLOCK_STOPPED)
     errors._require(self._liquidatable(position), errors.HEALTHY)
-    if (
-        run.elapsed == 0
-        or block.timestamp
-        > run.seen + curves._field(self.stored[run.version][0], 168, 24)
+    if run.elapsed == 0 or block.timestamp > run.seen + curves._field(
+        self.stored[run.version][0], 168, 24
     ):
         run.elapsed = 0
         run.version = self.version
@@ -579,9 +575,7 @@ def _advance(run: Run, stopped: bool) -> Run:
     moved: Run = run
     if not (run.stopped or stopped):
         step: uint256 = curves._field(self.stored[run.version][0], 192, 16)
-        moved.elapsed = min(
-            MAX_ELAPSED, run.elapsed + min(step, block.timestamp - run.seen)
-        )
+        moved.elapsed = min(MAX_ELAPSED, run.elapsed + min(step, block.timestamp - run.seen))
     moved.seen = block.timestamp
     moved.stopped = stopped
     return moved
@@ -609,9 +603,7 @@ def _position(standing: IMarginEngine.Standing) -> Position:
     """
     requirement: uint256 = standing.linear + standing.superlinear
     if standing.stale_requirement * 10 > requirement:
-        return Position(
-            equity=standing.equity, requirement=requirement, stale=0, stopped=True
-        )
+        return Position(equity=standing.equity, requirement=requirement, stale=0, stopped=True)
     return Position(
         equity=standing.equity - convert(standing.stale_value, int256),
         requirement=requirement,
@@ -670,9 +662,7 @@ def _slice(
     fee: uint256 = 0
     if not (free or insolvent):
         fee = requirement * curves._field(words[1], 32, 32) // NANO
-        fraction = self._sized(
-            standing, position.equity, price - convert(fee, int256), words
-        )
+        fraction = self._sized(standing, position.equity, price - convert(fee, int256), words)
         fee = min(fee, convert(price, uint256))
     capped: bool = max_fraction < fraction
     if capped:
@@ -719,9 +709,7 @@ def _sized(
 
 @internal
 @pure
-def _leaves_dust(
-    standing: IMarginEngine.Standing, fraction: uint256, least: uint256
-) -> bool:
+def _leaves_dust(standing: IMarginEngine.Standing, fraction: uint256, least: uint256) -> bool:
     """
     @notice Whether the smallest leg would keep under `least` lots; sold lots are rounded up.
     """
@@ -758,9 +746,7 @@ def _funded(
 
 @internal
 @pure
-def _worst_deficit(
-    standing: IMarginEngine.Standing, word: uint256, elapsed: uint256
-) -> uint256:
+def _worst_deficit(standing: IMarginEngine.Standing, word: uint256, elapsed: uint256) -> uint256:
     """
     @notice The most an insolvent account can be short of once it is closed: -E and what its collateral sells
             under its mark. The collateral's haircut is part of `linear`, hence at most that. qu, rounded up.
@@ -865,8 +851,7 @@ def _pay(
     started: uint256 = 0
     if starter != empty(address):
         started = (
-            curves._field(terms, 80, 40) * TOK
-            + sold * curves._field(terms, 160, 24) // NANO
+            curves._field(terms, 80, 40) * TOK + sold * curves._field(terms, 160, 24) // NANO
         )
     if executed + started == 0:
         return starter

@@ -83,13 +83,11 @@ def _x(word: uint256, elapsed: uint256) -> uint256:
             x1 = self._field(word, 64, 32)
             if elapsed >= t1:
                 return x1
-    # Proof: a stored curve has x0 <= x1 < 2^32, t0 <= elapsed < t1 < 2^24, so every product is under 2^56
-    # and no difference is negative or zero where it divides.
+            # Proof: a stored curve has x0 <= x1 < 2^32, t0 <= elapsed < t1 < 2^24, so every product is under 2^56
+            # and no difference is negative or zero where it divides.
     return unsafe_add(
         x0,
-        unsafe_div(
-            unsafe_mul(unsafe_sub(x1, x0), unsafe_sub(elapsed, t0)), unsafe_sub(t1, t0)
-        ),
+        unsafe_div(unsafe_mul(unsafe_sub(x1, x0), unsafe_sub(elapsed, t0)), unsafe_sub(t1, t0)),
     )
 
 
@@ -123,9 +121,7 @@ def _check_piece(x0: uint256, x1: uint256, t0: uint256, t1: uint256):
     @notice One linear piece: time runs, x rises by at least a nano and at most MAX_SLOPE a second.
     """
     errors._require(t1 > t0 and x1 >= x0, errors.BAD_CURVE)
-    errors._require(
-        x1 - x0 >= t1 - t0 and x1 - x0 <= MAX_SLOPE * (t1 - t0), errors.BAD_CURVE
-    )
+    errors._require(x1 - x0 >= t1 - t0 and x1 - x0 <= MAX_SLOPE * (t1 - t0), errors.BAD_CURVE)
 
 
 @internal
@@ -147,9 +143,7 @@ def _check(c: ILiquidationAuction.Curve):
         self._check_piece(NANO, c.x_max, c.t_one, c.t_end)
     errors._require(c.t_end > c.t_one, errors.BAD_CURVE)
     # The clock: an interval nobody synced adds at most a quarter of the way to x = 1.
-    errors._require(
-        c.max_step >= MIN_STEP and c.max_step <= c.t_one // 4, errors.BAD_CURVE
-    )
+    errors._require(c.max_step >= MIN_STEP and c.max_step <= c.t_one // 4, errors.BAD_CURVE)
     errors._require(
         c.resume >= MIN_TIME
         and c.resume <= MAX_RESUME
@@ -197,8 +191,7 @@ def _check_pay(c: ILiquidationAuction.Curve):
         errors.BAD_CURVE,
     )
     pay: uint256 = (
-        (c.start_flat + c.exec_flat) * NANO
-        + (c.start_share + c.exec_share) * c.min_requirement
+        (c.start_flat + c.exec_flat) * NANO + (c.start_share + c.exec_share) * c.min_requirement
     )
     if c.start_flat + c.exec_flat + c.start_share + c.exec_share != 0:
         errors._require(

@@ -45,9 +45,7 @@ def _target(y: int256, linear: int256, superlinear: int256, scale: int256) -> in
     root: int256 = convert(isqrt(convert(y * ONE, uint256)), int256) + 1  # 1e-18, up
     power: int256 = self._up(y * root, ONE)  # y^1.5, 1e-18, up
     return (
-        self._up(
-            (self._up(linear * y, ONE) + self._up(superlinear * power, ONE)) * scale, NANO
-        )
+        self._up((self._up(linear * y, ONE) + self._up(superlinear * power, ONE)) * scale, NANO)
         + SLACK
     )
 
@@ -101,15 +99,12 @@ def _fraction(
         y: int256 = ONE - low
         root: int256 = convert(isqrt(convert(y * ONE, uint256)), int256) + 1
         slope: int256 = (
-            price
-            - equity
-            + self._up((lin + self._up(3 * sup * root, 2 * ONE)) * scale, NANO)
+            price - equity + self._up((lin + self._up(3 * sup * root, 2 * ONE)) * scale, NANO)
         )
         if slope > 0:
             low = min(high, low - below * ONE // slope)
             below = (
-                self._excess(ONE - low, equity, price)
-                - self._target(ONE - low, lin, sup, scale)
+                self._excess(ONE - low, equity, price) - self._target(ONE - low, lin, sup, scale)
             )
             if below >= 0:
                 return convert(low, uint256)

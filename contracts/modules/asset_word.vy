@@ -20,7 +20,6 @@
         Bits 128-191 are laid out as in the words of CollateralVault.holdings.
 """
 
-
 _CAP: constant(uint256) = 2**96 - 1
 ENABLED: constant(uint256) = 2**216
 RAMPING: constant(uint256) = 2**217

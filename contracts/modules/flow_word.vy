@@ -20,7 +20,6 @@
         likewise: a deposit withdrawn at once uses up nobody's allowance.
 """
 
-
 MAX_KEPT: constant(uint256) = 2**95 - 1  # so that net, within [-kept, kept + net], fits int96
 SHARE_ONE: constant(uint256) = 10_000  # 1e-4; a share of one means no limit
 _MASK_96: constant(uint256) = 2**96 - 1
@@ -127,7 +126,6 @@ def _net_at(word: uint256, now: uint256) -> int256:
     if net < 0:
         # Credit: what is left rounded down. size < 2**95 and elapsed < window < 2**18.
         return -convert(unsafe_div(unsafe_mul(size, unsafe_sub(window, elapsed)), window), int256)
-
     # size < 2**96, elapsed < window < 2**18: no product reaches 2**128; window > elapsed >= 1.
     released: uint256 = unsafe_div(unsafe_mul(size, elapsed), window)
     share: uint256 = self._share(word)

@@ -2,8 +2,8 @@
 """
 @title order_ring
 @license AGPL-3.0-only
-@notice Which orders of an account are alive and how far each is filled, in 128 words per account that
-        are reused: three orders to a word, so that cancelling everything is one bounded sweep.
+@notice Which orders of an account are alive and how far each is filled, in 128 words per account
+        that are reused: three orders to a word, so that cancelling everything is one bounded sweep.
 @dev Nonce n belongs to trio n // 3, lane n % 3; a trio's word is number `trio % 128`. A word:
      lane 0 filled (lots, u64) | lane 1 | lane 2 | trio (u64, highest). A trio newer than the one
      stored replaces it and kills its three orders: the newest 384 nonces can be alive at once.

@@ -3,7 +3,8 @@
 @title signatures
 @license AGPL-3.0-only
 @notice EIP-712 digests and the two ways to sign one: a compact EIP-2098 signature by a key, or an
-        ERC-1271 approval by a contract. The domain's cache is rebuilt when chain id or address differ.
+        ERC-1271 approval by a contract. The domain's cache is rebuilt when chain id or address
+        differ.
 """
 
 from snekmate.utils import eip712_domain_separator as eip712
@@ -70,8 +71,9 @@ def _recover(digest: bytes32, r: uint256, vs: uint256) -> address:
 def _approves(signer: address, digest: bytes32, signature: Bytes[1024]) -> bool:
     """
     @notice Whether a contract approves a digest (ERC-1271).
-    @dev A static call, so `signer` can change nothing anywhere; at most 400,000 gas, and one word of
-         what it returns is copied. Where the caller leaves less gas the answer can only turn to no.
+    @dev A static call, so `signer` can change nothing anywhere; at most 400,000 gas, and one word
+         of what it returns is copied. Where the caller leaves less gas the answer can only turn to
+         no.
     @param signer The contract asked. Not trusted. An address without code approves nothing.
     @param digest What was signed.
     @param signature Passed on as is.
@@ -96,7 +98,8 @@ def _approves(signer: address, digest: bytes32, signature: Bytes[1024]) -> bool:
 @view
 def _approves_compact(signer: address, digest: bytes32, r: uint256, vs: uint256) -> bool:
     """
-    @notice `_approves` for a compact signature, handed over in the 65-byte form that wallets expect.
+    @notice `_approves` for a compact signature, handed over in the 65-byte form that wallets
+            expect.
     @param signer The contract asked.
     @param digest What was signed.
     @param r First half of the signature.

@@ -137,14 +137,18 @@ def poke(feed: uint256, update: Bytes[4096]):
     @param feed The feed's id.
     @param update Empty, or one report as laid out in signed_reports.vy.
     """
-    errors._require(msg.value == 0, errors.BAD_ARGUMENT)
-    errors._require(feed <= MAX_FEED, errors.UNKNOWN_FEED)
-    terms: uint256 = feed_state.terms[feed]
-    errors._require(terms != 0, errors.UNKNOWN_FEED)
+    if msg.value != 0:
+        errors._fail(errors.BAD_ARGUMENT)
+    terms: uint256 = 0
+    if feed <= MAX_FEED:
+        terms = feed_state.terms[feed]
+    if terms == 0:
+        errors._fail(errors.UNKNOWN_FEED)
     reporter: uint256 = aggregation.NO_REPORT
     report: uint256 = 0
     if len(update) != 0:
-        reporter = convert(slice(update, 0, 1), uint256)
+        errors._require(len(update) >= signed_reports.MIN_UPDATE, errors.BAD_ARGUMENT)
+        reporter = extract32(update, 0, output_type=uint256) >> 248
         errors._require(reporter < feed_terms._count(terms), errors.BAD_SOURCE)
         # Proof: feed < 2**16, reporter < 8.
         slot: uint256 = unsafe_add(unsafe_mul(feed, 8), reporter)
@@ -548,24 +552,25 @@ def _update(feed: uint256, terms: uint256, reporter: uint256, report: uint256):
     now: uint256 = block.timestamp
     a: aggregation.Aggregate = aggregation._gather(feed, terms, reporter, report, now)
     base: uint256 = feed_state._newest(feed)
-    if a.valid >= terms & 7:  # the quorum
+    # Fields of terms in place: quorum 0-2, count 3-5, half_band 6-17, band 18-29, halt_band 30-41.
+    if a.valid >= terms & 7:
         # Proof: low <= high < 2**56 and the bands are < 2**12.
         spread: uint256 = unsafe_mul(unsafe_sub(a.high, a.low), 10_000)
-        wide: bool = spread > unsafe_mul(a.median, feed_terms._halt_band(terms))
+        wide: bool = spread > unsafe_mul(a.median, (terms >> 30) & (2**12 - 1))
         cause: uint256 = self._breach(feed, terms, base, a.median, wide, now)
         old_state: uint256 = feed_word._state_at(base, now)
         new_state: uint256 = quote_word.HALTED
         word: uint256 = 0
         if cause == CAUSE_NONE:
             new_state = quote_word.OK
-            if a.valid < feed_terms._count(terms):
+            if a.valid < (terms >> 3) & 7:
                 new_state = quote_word.DEGRADED
                 cause = CAUSE_MISSING
-            elif spread > unsafe_mul(a.median, feed_terms._band(terms)):
+            elif spread > unsafe_mul(a.median, (terms >> 18) & (2**12 - 1)):
                 new_state = quote_word.DEGRADED
                 cause = CAUSE_SPREAD
             band: uint256 = aggregation._band_up(
-                a.low, a.median, a.high, feed_terms._half_band(terms)
+                a.low, a.median, a.high, (terms >> 6) & (2**12 - 1)
             )
             # Proof: oldest <= now and now <= stale_at: the data counted are within their limits;
             # both differences are < 2**17, the longest age limit.
@@ -594,7 +599,7 @@ def _breach(
     @param now Seconds.
     @return The cause of the halt that holds or begins.
     """
-    if base != 0 and feed_word._state(base) == quote_word.HALTED:
+    if base & feed_word.STATE_MASK == feed_word.STATE_MASK:  # HALTED: both bits
         record: uint256 = breaker._next(feed_state.halts[feed], terms, median, wide, now)
         feed_state.halts[feed] = record
         if breaker._released(record, terms, now):
@@ -606,10 +611,10 @@ def _breach(
     if base == 0:
         return CAUSE_NONE
     # The allowance widens with the age of the old price's oldest datum, so poking often does not
-    # narrow it. Proof: delay <= time <= now.
-    observed: uint256 = unsafe_sub(feed_word._time(base), feed_word._delay(base))
-    age: uint256 = unsafe_sub(now, observed)
-    if feed_terms._jump_allowed(terms, feed_word._price(base), median, age):
+    # narrow it. Proof: time <= now, and delay is < 2**17.
+    elapsed: uint256 = unsafe_sub(now, (base >> 108) & (2**32 - 1))
+    age: uint256 = unsafe_add(elapsed, (base >> 140) & (2**17 - 1))
+    if feed_terms._jump_allowed(terms, base & feed_word.MASK_56, median, age):
         return CAUSE_NONE
     feed_state.halts[feed] = breaker._pack(now, median, now, 0)
     return CAUSE_BREAKER_JUMP
@@ -651,7 +656,7 @@ def _accept(
     @param now Seconds.
     @return The word stored.
     """
-    if base != 0 and feed_word._time(base) == now:
+    if base != 0 and (base >> 108) & (2**32 - 1) == now:  # its time
         # Within one second funding, time, premium and variance stay.
         word: uint256 = shape | (base & feed_word.CARRIED_MASK)
         feed_state.newer[feed] = word
@@ -697,10 +702,9 @@ def _close_interval(
     # in [0, ONE] because elapsed >= 1, so the mean stays between its two arguments.
     aim: int256 = unsafe_mul(max(min(target, limit), -limit), PREMIUM_UNIT)
     if slow != aim:
-        elapsed: uint256 = unsafe_sub(now, feed_word._time(base))
-        weight: uint256 = fixed_point._exp_neg(
-            unsafe_div(elapsed << 96, feed_terms._premium_tau(terms))
-        )
+        elapsed: uint256 = unsafe_sub(now, (base >> 108) & (2**32 - 1))
+        tau: uint256 = unsafe_mul((terms >> 105) & (2**14 - 1), 60)
+        weight: uint256 = fixed_point._exp_neg(unsafe_div(elapsed << 96, tau))
         gap: int256 = unsafe_mul(unsafe_sub(aim, slow), convert(unsafe_sub(ONE, weight), int256))
         slow = unsafe_add(slow, gap >> 96)
         settled = settlement_window._with_premium(settled, slow)
@@ -717,9 +721,9 @@ def _held_until(settled: uint256, base: uint256, now: uint256) -> uint256:
     @param base The hot word in force.
     @param now Seconds.
     """
-    if feed_word._state(base) != quote_word.OK:
+    if base & feed_word.STATE_MASK != 0:  # not OK
         return settled
-    start: uint256 = feed_word._time(base)
-    # Proof: both < 2**33. The price was OK up to and including second start + ttl.
-    end: uint256 = min(now, unsafe_add(start, feed_word._ttl(base)))
-    return settlement_window._held(settled, feed_word._price(base), start, end)
+    start: uint256 = (base >> 108) & (2**32 - 1)
+    # Proof: both < 2**33. The price was OK for ttl seconds from start.
+    end: uint256 = min(now, unsafe_add(start, (base >> 157) & (2**17 - 1)))
+    return settlement_window._held(settled, base & feed_word.MASK_56, start, end)

@@ -76,24 +76,21 @@ def _gather(
         time: uint256 = (datum >> 56) & MASK_32
         if datum == 0 or unsafe_sub(now, time) > max_age:
             continue
-        # Insert, keeping both arrays sorted. Proof: j counts down from count <= 4 and stops at 0.
+        # Insert, keeping both arrays sorted: what is displaced moves one place on.
         price: uint256 = datum & MASK_56
-        expiry: uint256 = unsafe_add(time, max_age)
-        j: uint256 = count
-        for _: uint256 in range(4):
-            if j == 0 or prices[unsafe_sub(j, 1)] <= price:
-                break
-            prices[j] = prices[unsafe_sub(j, 1)]
-            j = unsafe_sub(j, 1)
-        prices[j] = price
-        j = count
-        for _: uint256 in range(4):
-            if j == 0 or expiries[unsafe_sub(j, 1)] >= expiry:
-                break
-            expiries[j] = expiries[unsafe_sub(j, 1)]
-            j = unsafe_sub(j, 1)
-        expiries[j] = expiry
-        count = unsafe_add(count, 1)
+        expiry: uint256 = unsafe_add(time, max_age)  # < 2**33
+        for j: uint256 in range(count, bound=4):
+            other: uint256 = prices[j]
+            if price < other:
+                prices[j] = price
+                price = other
+            other = expiries[j]
+            if expiry > other:
+                expiries[j] = expiry
+                expiry = other
+        prices[count] = price
+        expiries[count] = expiry
+        count = unsafe_add(count, 1)  # at most 5
         result.oldest = min(result.oldest, time)
     result.valid = count
     if count != 0:
@@ -105,7 +102,7 @@ def _gather(
         result.low = prices[0]
         result.high = prices[unsafe_sub(count, 1)]
         # Proof: 1 <= quorum <= 5.
-        result.stale_at = expiries[unsafe_sub(feed_terms._quorum(terms), 1)]
+        result.stale_at = expiries[unsafe_sub(terms & 7, 1)]
     return result
 
 

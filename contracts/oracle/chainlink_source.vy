@@ -10,7 +10,6 @@
 """
 
 from contracts.modules import errors
-from contracts.oracle import feed_terms
 
 ROUND_GAS: constant(uint256) = 120_000  # proxies in use need under 40,000
 DECIMALS_GAS: constant(uint256) = 40_000
@@ -80,29 +79,23 @@ def _read(source: uint256, kept: uint256, terms: uint256, now: uint256) -> uint2
     # A datum of the same time and round is the one kept, whatever it says now.
     if round == kept_round and time == kept_time:
         return kept
-    price: uint256 = self._to_ticks_floor(extract32(answer, 32, output_type=uint256), decimals)
-    if not feed_terms._price_in_bounds(terms, price):
+    # In ticks, rounded down. Negative answers have the top bit set and are refused with the large.
+    price: uint256 = extract32(answer, 32, output_type=uint256)
+    if price >= 2**128:
+        return kept
+    # Proof: price < 2**128 and 10**9 < 2**30; the exponents are in 0..9 and 1..18.
+    if decimals <= 9:
+        price = unsafe_mul(price, 10 ** unsafe_sub(9, decimals))
+    else:
+        price = unsafe_div(price, 10 ** unsafe_sub(decimals, 9))
+    # feed_terms._price_in_bounds, in place
+    if price < ((terms >> 161) & (2**32 - 1)) << ((terms >> 156) & 31):
+        return kept
+    if price > (terms >> 198) << ((terms >> 193) & 31):
         return kept
     if self._decimals(target) != decimals:
         return kept
     return price | (time << 56) | (round << 88)
-
-
-@internal
-@pure
-def _to_ticks_floor(answer: uint256, decimals: uint256) -> uint256:
-    """
-    @notice An answer in ticks, rounded down; 0 if it is negative or absurdly large.
-    @param answer The answer's 32 bytes.
-    @param decimals 0 to 27.
-    """
-    # Negative answers have the top bit set and are refused with the too large ones.
-    if answer >= 2**128:
-        return 0
-    # Proof: answer < 2**128 and 10**9 < 2**30; the exponents are in 0..9 and 1..18.
-    if decimals <= 9:
-        return unsafe_mul(answer, 10 ** unsafe_sub(9, decimals))
-    return unsafe_div(answer, 10 ** unsafe_sub(decimals, 9))
 
 
 @internal

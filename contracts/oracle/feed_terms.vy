@@ -122,32 +122,8 @@ def _pack_terms(t: FeedTerms, count: uint256) -> uint256:
 
 @internal
 @pure
-def _quorum(terms: uint256) -> uint256:
-    return terms & 7
-
-
-@internal
-@pure
 def _count(terms: uint256) -> uint256:
     return (terms >> 3) & 7
-
-
-@internal
-@pure
-def _half_band(terms: uint256) -> uint256:
-    return (terms >> 6) & MASK_12
-
-
-@internal
-@pure
-def _band(terms: uint256) -> uint256:
-    return (terms >> 18) & MASK_12
-
-
-@internal
-@pure
-def _halt_band(terms: uint256) -> uint256:
-    return (terms >> 30) & MASK_12
 
 
 @internal
@@ -160,38 +136,6 @@ def _confirm(terms: uint256) -> uint256:
 @pure
 def _premium_clamp(terms: uint256) -> uint256:
     return (terms >> 88) & (2**17 - 1)
-
-
-@internal
-@pure
-def _premium_tau(terms: uint256) -> uint256:
-    """
-    @notice Seconds.
-    """
-    # Proof: 14 bits of minutes, so < 2**20 seconds.
-    return unsafe_mul((terms >> 105) & (2**14 - 1), 60)
-
-
-@internal
-@pure
-def _variance_tau(terms: uint256) -> uint256:
-    """
-    @notice Seconds.
-    """
-    # Proof: as in _premium_tau.
-    return unsafe_mul((terms >> 119) & (2**14 - 1), 60)
-
-
-@internal
-@pure
-def _spacing(terms: uint256) -> uint256:
-    return (terms >> 133) & MASK_12
-
-
-@internal
-@pure
-def _sigma_cap(terms: uint256) -> uint256:
-    return (terms >> 145) & (2**11 - 1)
 
 
 @internal
@@ -244,18 +188,6 @@ def _pack_source(
 @pure
 def _kind(source: uint256) -> uint256:
     return (source >> 160) & 255
-
-
-@internal
-@pure
-def _target(source: uint256) -> address:
-    return convert(source & convert(max_value(uint160), uint256), address)
-
-
-@internal
-@pure
-def _decimals(source: uint256) -> uint256:
-    return (source >> 168) & 255
 
 
 @internal

@@ -85,15 +85,6 @@ def _delay(hot: uint256) -> uint256:
 
 @internal
 @pure
-def _ttl(hot: uint256) -> uint256:
-    """
-    @notice Seconds after `_time` until the quorum's data are over age.
-    """
-    return (hot >> 157) & MASK_17
-
-
-@internal
-@pure
 def _low(hot: uint256) -> uint256:
     """
     @notice 1e-4 of price.
@@ -195,16 +186,6 @@ def _to_float_floor(x: uint256) -> uint256:
 
 @internal
 @pure
-def _from_float(x: uint256) -> uint256:
-    """
-    @notice Inverse of _to_float_floor.
-    @param x shift | mantissa << 5.
-    """
-    return (x >> 5) << (x & 31)
-
-
-@internal
-@pure
 def _accrued(hot: uint256, now: uint256) -> int256:
     """
     @notice The funding index brought to `now`: no accrual past the ttl, each step rounded to zero,
@@ -213,13 +194,16 @@ def _accrued(hot: uint256, now: uint256) -> int256:
     @param now Seconds, >= `_time`.
     @return Ticks, signed.
     """
-    funding: int256 = self._funding(hot)
-    premium: int256 = self._premium(hot)
-    if premium == 0:
+    # Proof: as in _funding and _premium, in place.
+    funding: int256 = convert(convert(hot << 148, bytes32), int256) >> 204
+    if hot & PREMIUM_MASK == 0:
         return funding
+    premium: int256 = convert(convert(hot << 37, bytes32), int256) >> 238
     # Proof: time <= now because it was a past block's timestamp. price < 2**56, |premium| < 2**17,
     # elapsed <= ttl < 2**17, so the product is < 2**90 and the sum with |funding| < 2**51 fits.
-    elapsed: uint256 = min(unsafe_sub(now, self._time(hot)), self._ttl(hot))
+    elapsed: uint256 = min(
+        unsafe_sub(now, (hot >> 108) & MASK_32), (hot >> 157) & MASK_17
+    )
     step: int256 = unsafe_mul(convert(unsafe_mul(hot & MASK_56, elapsed), int256), premium)
     funding = unsafe_add(funding, unsafe_div(step, FUNDING_SCALE))
     return max(min(funding, FUNDING_LIMIT), -FUNDING_LIMIT)
@@ -233,9 +217,10 @@ def _state_at(hot: uint256, now: uint256) -> uint256:
     @param hot The word in force.
     @param now Seconds, >= `_time`.
     """
-    state: uint256 = self._state(hot)
+    state: uint256 = (hot >> 198) & 3
     # Proof: time <= now, see _accrued.
-    if state != quote_word.HALTED and unsafe_sub(now, self._time(hot)) > self._ttl(hot):
+    elapsed: uint256 = unsafe_sub(now, (hot >> 108) & MASK_32)
+    if elapsed > (hot >> 157) & MASK_17 and state != quote_word.HALTED:
         return quote_word.STALE
     return state
 

@@ -15,12 +15,14 @@
 """
 
 from contracts.modules import fixed_point
-from contracts.oracle import feed_terms
 
 Q: constant(uint256) = 2**96
 MASK_62: constant(uint256) = 2**62 - 1
 MASK_56: constant(uint256) = 2**56 - 1
 MASK_32: constant(uint256) = 2**32 - 1
+MASK_14: constant(uint256) = 2**14 - 1
+MASK_12: constant(uint256) = 2**12 - 1
+MASK_11: constant(uint256) = 2**11 - 1
 YEAR_SCALE: constant(uint256) = 365 * 86_400 * 10**16  # s per year, in the variance's 1e-16
 
 
@@ -48,7 +50,7 @@ def _sample(history: uint256, terms: uint256, price: uint256, now: uint256) -> u
     """
     @notice The history word after an accepted price: unchanged within `spacing` of the last sample.
     @param history The word before; before the first sample only the variance is set.
-    @param terms The feed's terms word.
+    @param terms The feed's terms word; its fields spacing, variance_tau and sigma_cap are used.
     @param price Ticks, > 0.
     @param now Seconds.
     """
@@ -58,15 +60,14 @@ def _sample(history: uint256, terms: uint256, price: uint256, now: uint256) -> u
         return self._pack(variance, price, now, price)
     # Proof: the last sample's time was an earlier block's timestamp or this one's.
     elapsed: uint256 = unsafe_sub(now, (history >> 118) & MASK_32)
-    if elapsed < feed_terms._spacing(terms):
+    if elapsed < (terms >> 133) & MASK_12:  # spacing
         return history
     # Proof: elapsed < 2**32, tau >= 60 s, so the argument is < 2**128; the weight is <= Q + 1 and
     # at most Q because elapsed >= 1 (spacing >= 1) makes it strictly smaller than Q.
-    weight: uint256 = fixed_point._exp_neg(
-        unsafe_div(elapsed << 96, feed_terms._variance_tau(terms))
-    )
+    tau: uint256 = unsafe_mul((terms >> 119) & MASK_14, 60)
+    weight: uint256 = fixed_point._exp_neg(unsafe_div(elapsed << 96, tau))
     sampled: uint256 = self._annualised_floor(fixed_point._ln_ratio(price, last), elapsed)
-    cap: uint256 = feed_terms._sigma_cap(terms)
+    cap: uint256 = (terms >> 145) & MASK_11
     # Proof: cap < 2**11, so cap**2 * 1e12 < 2**62; variance < 2**62 by the same cap; slow and price
     # are < 2**56: every product with a weight is < 2**158, and weighted means do not exceed their
     # arguments, so the fields fit.

@@ -30,6 +30,7 @@ MAX_SIGNERS: constant(uint256) = 16  # of a set
 MAX_SIGNATURES: constant(uint256) = 8  # of a report
 HEAD: constant(uint256) = 25  # bytes before the first signature
 SIGNATURE: constant(uint256) = 85  # bytes of one signature
+MIN_UPDATE: constant(uint256) = 110  # HEAD + SIGNATURE
 MAX_UPDATE: constant(uint256) = 705  # HEAD + MAX_SIGNATURES * SIGNATURE
 HALF_N: constant(uint256) = (
     57896044618658097711785492504343953926418782139537452191302581570759080747168
@@ -84,13 +85,10 @@ def _accept(
     @param source The source word.
     @param kept The datum word accepted last; 0 if none.
     @param terms The feed's terms word.
-    @param update The bytes laid out above.
+    @param update The bytes laid out above, at least MIN_UPDATE of them.
     @param now Seconds.
     """
-    size: uint256 = len(update)
-    errors._require(
-        size >= HEAD + SIGNATURE and (size - HEAD) % SIGNATURE == 0, errors.BAD_ARGUMENT
-    )
+    errors._require((len(update) - HEAD) % SIGNATURE == 0, errors.BAD_ARGUMENT)
     head: uint256 = extract32(update, 0, output_type=uint256)
     price: uint256 = (head >> 184) & (2**64 - 1)
     time: uint256 = (head >> 152) & (2**32 - 1)

@@ -181,7 +181,7 @@ def assess(
             the oracle does not know a feed.
     @param legs Positions (see IRiskModel.assess), one per market.
     @param holdings Collateral words (see IRiskModel.assess); amount in token units.
-    @param market A market whose quote word the caller knows from `quote` in this call, or any other id.
+    @param market A market whose quote word the caller has from `quote` in this call, or any id.
     @param word That word, trusted as given (a wrong one only misleads its own caller); 0 for none.
     @return Amounts in quote units, requirements rounded up, values down.
     """
@@ -217,7 +217,7 @@ def assess(
     # Bounds for every unsafe operation: |size| <= 2^63, mark < 2^56, so N < 2^119 qu. Rates in
     # 1e-11 of notional x 2^32: base < 2^41 * 2^32, add-ons < 2^48 (coefficient) * 2^45 (root); age
     # < 2^21; multiple < 2^12. A leg's IM numerator < 2^119 * 2^95 * 2^21 * 2^12 = 2^247, and 72 of
-    # them < 2^254. |mark - C| < 2^57, so |P&L| < 2^121 + 2^128 (g) a leg.
+    # them < 2^254. |mark - C| < 2^57, so |P&L| < 2^121 + 2^127 (g) a leg.
     for leg: int256 in legs:
         terms: uint256 = convert(convert(leg, bytes32), uint256)
         hot: uint256 = risk_parameters.hot[terms & MASK_16]
@@ -301,10 +301,7 @@ def assess(
             state = max(state, (quoted >> 160) & 3)
             if (quoted >> 160) & 3 >= FRESH_STATES:
                 stale = unsafe_add(stale, unsafe_add(flat, grown))
-            # Initial margin: live open interest where it is larger, and the stricter values of a ramp.
-
-        if slow > crowd:
-            crowd = slow
+        crowd = max(crowd, slow)  # initial margin takes the larger, and a ramp's stricter values
         if values != hot:
             initial = unsafe_add(
                 initial,
@@ -335,10 +332,11 @@ def assess(
     for holding: uint256 in holdings:
         quoted: uint256 = words[next]
         next = unsafe_add(next, 1)
-        # amount < 2^128, mark < 2^56, 1e6 < 2^20: the product < 2^204. The power is checked.
-        value: uint256 = (
-            unsafe_mul(unsafe_mul(holding & MASK_128, quoted & MASK_56), TICKS_TO_QU) // 10
-            ** ((holding >> 176) & 255)
+        # amount < 2^128, mark < 2^56, 1e6 < 2^20: the product < 2^204. The power is
+        # checked and at least 1.
+        unit: uint256 = 10**((holding >> 176) & 255)
+        value: uint256 = unsafe_div(
+            unsafe_mul(unsafe_mul(holding & MASK_128, quoted & MASK_56), TICKS_TO_QU), unit
         )
         cut: uint256 = (holding >> 144) & MASK_16
         lost: uint256 = unsafe_mul(value, cut)

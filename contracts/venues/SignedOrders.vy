@@ -3,13 +3,15 @@
 """
 @title SignedOrders
 @license AGPL-3.0-only
-@notice A venue of orders signed off-chain (EIP-712 by a key, ERC-1271 by a contract). Whoever an order
-        allows as matcher pairs it with others; the margin engine settles the fills, all or none.
+@notice A venue of orders signed off-chain (EIP-712 by a key, ERC-1271 by a contract). Whoever an
+        order allows as matcher pairs it with others; the margin engine settles the fills, all or
+        none.
 @dev    Trust: a matcher chooses which orders meet, who is the maker (whose limit is the price), and
-        when; it can never fill an order beyond its limit, size, expiry or flags. This contract holds
-        no money and no approval; the engine checks market, band, health, reduce-only and pause.
-        Units: lot 1e-6 underlying, tick 1e-9 USD. Account id: `owner address << 96 | index`.
-@custom:kill The engine's governance removes this venue; nothing is stranded, orders just stop filling.
+        when; it can never fill an order beyond its limit, size, expiry or flags. This contract
+        holds no money and no approval; the engine checks market, band, health, reduce-only and
+        pause. Units: lot 1e-6 underlying, tick 1e-9 USD. Account id: `owner address << 96 | index`.
+@custom:kill The engine's governance removes this venue; nothing is stranded, orders just stop
+        filling.
 """
 
 from snekmate.auth import ownable
@@ -101,11 +103,13 @@ def fill_pair(
     maker: ISignedOrders.SignedOrder, taker: ISignedOrders.SignedOrder, lots: uint256
 ):
     """
-    @notice Fills two orders against each other at the maker's limit price: the cheapest single trade.
-    @dev    Callable by anyone both orders allow: the matcher they name, anybody, or else a registered
-            matcher. Both signatures are checked before any order's state is read or written.
-            Errors: Expired, BadArgument, BadSignature, NotMatcher, ZeroAmount, OrderMismatch,
-            SelfTrade, OrderPostOnly, OrderPrice, BadNonce, OrderFilled, and the engine's.
+    @notice Fills two orders against each other at the maker's limit price: the cheapest single
+            trade.
+    @dev    Callable by anyone both orders allow: the matcher they name, anybody, or else a
+            registered matcher. Both signatures are checked before any order's state is read or
+            written. Errors: Expired, BadArgument, BadSignature, NotMatcher, ZeroAmount,
+            OrderMismatch, SelfTrade, OrderPostOnly, OrderPrice, BadNonce, OrderFilled, and the
+            engine's.
     @param maker Order in wire form (see ISignedOrders); its limit is the price.
     @param taker Order in wire form.
     @param lots Lots of the fill.
@@ -142,8 +146,8 @@ def fill(
     """
     @notice Fills orders against each other at their makers' limit prices, all or none. Independent
             pairs, one taker against many makers, or any mixture: each match names its two orders.
-    @dev    Callers, checks and errors as for `fill_pair`; BadArgument also where a match names an order
-            that is not there.
+    @dev    Callers, checks and errors as for `fill_pair`; BadArgument also where a match names an
+            order that is not there.
     @param orders Orders in wire form (see ISignedOrders).
     @param matches From the lowest bit: position of the maker in `orders` 8 | of the taker 8
            | lots 64 | zeros.
@@ -186,8 +190,8 @@ def fill_with(
 ):
     """
     @notice `fill` after oracle updates, with orders approved by contracts.
-    @dev    An update that the oracle refuses (somebody was quicker with the same one) is skipped: the
-            engine judges the price that stands. Errors as for `fill`.
+    @dev    An update that the oracle refuses (somebody was quicker with the same one) is skipped:
+            the engine judges the price that stands. Errors as for `fill`.
     @param orders Orders in wire form; one with the proof bit set has its proof's position in `r`.
     @param matches As for `fill`.
     @param proofs ERC-1271 approvals by the account's owner or by an operator.
@@ -247,10 +251,10 @@ def cancel(account: uint256, nonce: uint256):
 @external
 def cancel_up_to(account: uint256, nonce: uint256):
     """
-    @notice Kills every order of an account with a smaller nonce, signed or not, in one sweep of at most
-            128 words.
-    @dev    Callable by the account's owner or an operator who may trade (NotOwner). BadNonce: too far
-            ahead, as for `cancel`.
+    @notice Kills every order of an account with a smaller nonce, signed or not, in one sweep of at
+            most 128 words.
+    @dev    Callable by the account's owner or an operator who may trade (NotOwner). BadNonce: too
+            far ahead, as for `cancel`.
     @param account Account id.
     @param nonce The first nonce left alive.
     """
@@ -389,8 +393,8 @@ def _key(
 @view
 def _contract(account: uint256, digest: bytes32, proof: ISignedOrders.Proof) -> address:
     """
-    @notice Who approved as a contract (ERC-1271). BadSignature unless it is the owner or an operator
-            who may trade, has code, and approves.
+    @notice Who approved as a contract (ERC-1271). BadSignature unless it is the owner or an
+            operator who may trade, has code, and approves.
     @param account Account id.
     @param digest The order's digest.
     @param proof The contract and what it is shown.
@@ -439,7 +443,8 @@ def _match(
 ) -> IMarginEngine.Fill:
     """
     @notice One fill at the maker's price, booked on both orders and on the operators who signed.
-    @dev    Errors: ZeroAmount, OrderFilled, OrderMismatch, SelfTrade, OrderPostOnly, OrderPrice, BadNonce.
+    @dev    Errors: ZeroAmount, OrderFilled, OrderMismatch, SelfTrade, OrderPostOnly, OrderPrice,
+            BadNonce.
     @param maker Account whose limit is the price.
     @param maker_terms Its order.
     @param maker_operator Zero where the owner signed, else the operator.
@@ -514,8 +519,8 @@ def _terms(
 @internal
 def _book(account: uint256, terms: uint256, operator: address, one: IMarginEngine.Fill):
     """
-    @notice Adds a fill to an order (BadNonce, OrderFilled), and charges it to the loss budget of the
-            operator who signed; the engine refuses beyond it.
+    @notice Adds a fill to an order (BadNonce, OrderFilled), and charges it to the loss budget of
+            the operator who signed; the engine refuses beyond it.
     @param account Account id.
     @param terms The order.
     @param operator Zero where the owner signed, else the operator.

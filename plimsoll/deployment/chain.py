@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from plimsoll.evm import Evm, Reverted
 from plimsoll.evm.abi import checksum, to_address
@@ -62,6 +62,15 @@ class Chain(Protocol):
     def block(self) -> tuple[int, int]:
         """Number and timestamp (unix seconds) of the newest block."""
 
+    def drain(self) -> None:
+        """Waits until no transaction of the account is pending (an earlier run's, say)."""
+
+    def pause(self) -> None:
+        """A moment, before asking a node again."""
+
+    def logs(self, address: str, topics: list[bytes], first_block: int) -> list[Any] | None:
+        """Logs with one of these first topics, as mappings; None where logs cannot be asked for."""
+
     def wait_until(self, timestamp: int, note: str) -> None:
         """Returns when a block at or after `timestamp` exists; `ChainError` when that takes long."""
 
@@ -113,6 +122,15 @@ class EvmChain:
 
     def block(self) -> tuple[int, int]:
         return self.evm.number, self.evm.timestamp
+
+    def drain(self) -> None:
+        """Nothing is ever pending."""
+
+    def pause(self) -> None:
+        """Nothing comes of waiting."""
+
+    def logs(self, address: str, topics: list[bytes], first_block: int) -> list[Any] | None:
+        return None  # the fast machine keeps none
 
     def wait_until(self, timestamp: int, note: str) -> None:
         if self.evm.timestamp < timestamp:

@@ -11,6 +11,9 @@ from plimsoll.deployment.plan import Plan, Step
 from plimsoll.errors import by_selector, describe
 
 
+LAG_TRIES = 10
+
+
 class StepFailed(RuntimeError):
     """A step was refused on chain; what was done before it stays and a later run goes on there."""
 
@@ -44,6 +47,7 @@ def execute(plan: Plan, chain: Chain, progress: Progress | None = None) -> list[
     them, and after a kill, run it again with the same plan.
     """
     _check_chain(plan, chain)
+    chain.drain()
     sealed = _code(plan, chain, "Timelock") and plan.sealed.holds(chain)
     outcomes = []
     for number, step in enumerate(plan.steps):
@@ -83,12 +87,21 @@ def _run(plan: Plan, step: Step, chain: Chain) -> Done:
         sent = chain.send(step.to, step.data, step.text)
     except CallReverted as exc:
         raise StepFailed(f"{step.text}: {_reason(plan, step, chain, exc)}") from exc
-    if not step.is_done(chain):
+    if not _shown(step, chain):
         raise StepFailed(
             f"{step.text}: mined in {sent.hash or 'this block'}, but the chain does not show it; "
             "somebody else may have changed it meanwhile, or the node lags: run again"
         )
     return Done(step, False, sent.hash, sent.gas_used)
+
+
+def _shown(step: Step, chain: Chain) -> bool:
+    """Whether the chain shows the outcome; a node that lags behind its siblings is asked again."""
+    for _ in range(LAG_TRIES):
+        if step.is_done(chain):
+            return True
+        chain.pause()
+    return False
 
 
 def _reason(plan: Plan, step: Step, chain: Chain, exc: CallReverted) -> str:

@@ -781,6 +781,9 @@ class House:
         c = div_floor(cash.value(a.cash) * t.fraction, ONE)
         a, b = self._credit(a, -c), self._credit(b, c)
         moved += c
+        fresh = self.fresh(a) * t.fraction // ONE  # it stays fresh with whoever takes it
+        if fresh:
+            a, b = self._with_fresh(a, -fresh), self._with_fresh(b, fresh)
         if a.collateral:
             before, _ = self._collateral_value(account, a)
             self.custody.move_share(account, bidder, t.fraction)
@@ -892,8 +895,13 @@ class House:
             book = self._market(market)
             basis, quote = self._quote(market)
             lots, g, spill = book.touch(self.position(account, market), basis)
-            a = self._credit(self._hold(a, market, False), book.value(lots, g, basis) + spill)
+            value = book.value(lots, g, basis) + spill
+            a = self._with_fresh(self._hold(a, market, False), value)
+            a = self._credit(a, value)
             self._store(account, market, 0, 0)
+            if self.configs[market].status == CLOSED:
+                book.book(-value)  # the residual takes the lots over: nobody to charge or shrink
+                continue
             book.book(-g - spill)
             if lots:
                 book.side(lots).oi -= abs(lots)

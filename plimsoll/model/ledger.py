@@ -22,9 +22,9 @@ from plimsoll.model.rounding import div_floor, require
 P_ONE = 2**127
 P_MIN = 2**64
 LOTS_LIMIT = 2**56
-G_LIMIT = 2**127
+G_LIMIT = 2**126  # with charges folded in, g still fits an int128
 X_LIMIT = 2**55
-FEES_LIMIT = 2**80
+FEES_LIMIT = 2**79
 
 
 class Position(NamedTuple):
@@ -235,4 +235,5 @@ class Market:
         """Move G and the fees."""
         self.g += dg
         self.fees += fee
-        require(-G_LIMIT <= self.g < G_LIMIT and 0 <= self.fees < FEES_LIMIT, "OutOfRange")
+        fits = -G_LIMIT <= self.g + self.fees < G_LIMIT and 0 <= self.fees < FEES_LIMIT
+        require(fits, "OutOfRange")

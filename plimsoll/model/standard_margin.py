@@ -8,7 +8,7 @@ Formulas: DESIGN section 7. A refusal raises `Refused` with the contract's error
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from math import isqrt
 
@@ -313,10 +313,9 @@ class Leg:
     lots: int
     g: int
 
-    def pack(self) -> tuple[int, int]:
-        """(terms, g) as the ABI takes them."""
-        terms = self.market | self.root << 16 | (self.lots % 2**64) << 192
-        return (terms - (terms >> 255 << 256), self.g)
+    def pack(self) -> int:
+        """The position word, signed, as the ABI takes it."""
+        return self.g << 128 | self.lots % 2**64 << 64 | self.root << 16 | self.market
 
 
 @dataclass(frozen=True)
@@ -481,9 +480,18 @@ class StandardMargin:
         self.closed_words[market] = Quote(mark, funding).pack()
         self.hot[market] = word | CLOSED_FLAG
 
-    def assess(self, legs: Sequence[Leg], holdings: Sequence[Holding], now: int) -> Assessment:
-        """Margin of one account."""
-        words: Mapping[int, int] = {leg.market: self.peek(leg.market) for leg in legs}
+    def assess(
+        self,
+        legs: Sequence[Leg],
+        holdings: Sequence[Holding],
+        now: int,
+        market: int = 0,
+        word: int = 0,
+    ) -> Assessment:
+        """Margin of one account; where `word` is not 0 it is `market`'s quote word."""
+        words = {leg.market: self.peek(leg.market) for leg in legs}
+        if word and market in words and not self.hot[market] & CLOSED_FLAG:
+            words[market] = word
         quotes = {market: Quote.unpack(word) for market, word in words.items()}
         unrealised = linear = superlinear = initial = stale = edge = state = 0
         for leg in legs:

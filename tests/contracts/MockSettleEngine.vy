@@ -2,9 +2,9 @@
 """
 @title MockSettleEngine
 @license AGPL-3.0-only
-@notice Stands for the margin engine in tests of venues: records fills, lets operators trade on request,
-        refuses one market. Market 65535 is not recorded, so that gas measured is the venue's.
-        Also takes oracle updates: records them, refuses the payload b"bad".
+@notice Stands for the margin engine in tests of venues: records fills, lets operators trade on
+        request, refuses one market. Market 65535 is not recorded, so that gas measured is the
+        venue's. Also takes oracle updates: records them, refuses the payload b"bad".
 """
 
 from contracts.interfaces import IMarginEngine

@@ -2,7 +2,8 @@
 """
 @title MockSigner
 @license AGPL-3.0-only
-@notice A contract that signs (ERC-1271): by one key, or by calling back first, or by calling anywhere.
+@notice A contract that signs (ERC-1271): by one key, or by calling back first, or by calling
+        anywhere.
 """
 
 MAGIC: constant(bytes32) = 0x1626ba7e00000000000000000000000000000000000000000000000000000000

@@ -21,8 +21,7 @@ last_count: public(uint256)
 last_lowered: public(bool)
 seen: public(DynArray[uint256, 16])  # the vault's holdings while it called
 
-
-error_selector: constant(uint256) = 818771057  # NotOwner()
+NOT_OWNER: constant(uint256) = 818771057  # NotOwner()
 
 
 @external
@@ -48,7 +47,7 @@ def collateral_changed(account: uint256, caller: address, count: uint256, lowere
     """
     assert msg.sender == self.vault  # dev: not the vault
     if lowered and caller != convert(account >> 96, address):
-        raw_revert(slice(convert(error_selector << 224, bytes32), 0, 4))
+        raw_revert(slice(convert(NOT_OWNER << 224, bytes32), 0, 4))
     assert not (lowered and self.refuse_lowering)  # dev: underwater
     self.last_account = account
     self.last_caller = caller

@@ -124,7 +124,7 @@ def build() -> House:
     vault = deploy("CollateralVault", engine_at, token.address, governance)
     deploy("MarginEngineAdmin", vault_at)
     deploy("MarginEngineLiquidation", vault_at, admin_at)
-    core = deploy("MarginEngine", vault_at, liquidation_at, governance, governance)
+    core = deploy("MarginEngine", vault_at, liquidation_at, venue, governance, governance)
     risk = deploy("StandardMargin", oracle.address, engine_at, governance)
     fund = deploy("InsuranceFund", engine_at, token.address, auction_at, governance)
     auction = deploy("LiquidationAuction", engine_at, fund_at, governance, asdict(CURVE))
@@ -151,12 +151,9 @@ def build() -> House:
         people,
     )
     house.prices(3_000)
-    evm.set_code(venue, b"\x00")
     engine.set_core(risk.address, 5_000, 3_600, sender=governance)
     engine.set_module(1, auction_at, sender=governance)
     engine.set_module(2, fund_at, sender=governance)
-    engine.set_venue(venue, True, sender=governance)
-    evm.set_code(venue, b"")
     engine.set_fee_split(governance, 10_000, sender=governance)
     for market in range(MARKETS):
         parameters = STARTING["ETH"].to_chain()
@@ -300,4 +297,67 @@ def test_auction__keeper_budget__pays_starter_and_bidder(house: House) -> None:
     print([(e.args["keeper"], e.args["amount"] / USD) for e in paid], cash)
     assert len(paid) == 2
     assert cash >= paid[1].args["amount"] - 1 > 0
+    house.check()
+
+
+def lend(house: House, worth: float) -> None:
+    """The trader borrows 1,000 USD against a coin that then is worth `worth`; no cash, no legs."""
+    who, feed = house.people["trader"], 99
+    coin = house.collateral
+    house.oracle.set_word(feed, sm.Quote(2_000 * NANO, age=1).pack())
+    house.vault.list_asset(coin.address, feed, 2_000, 3_000, 10**24, 3_600, sender=house.governance)
+    house.engine.set_rates((0, 0, 0, 8_000, 1_000, 10**12), sender=house.governance)
+    house.evm.advance(3_600)
+    coin.mint(who, 10**18)
+    coin.approve(house.vault.address, 2**256 - 1, sender=who)
+    trader = house.account("trader")
+    house.vault.deposit(trader, coin.address, 10**18, sender=who)
+    house.engine.withdraw(trader, 6_000 * DOLLAR, who, sender=who)
+    house.oracle.set_word(feed, sm.Quote(int(worth * NANO), age=1).pack())
+
+
+def test_auction__collateral_loan__slice_sold_to_target(house: House) -> None:
+    trader = house.account("trader")
+    lend(house, 1_200)  # E = 200, R = 240
+    house.auction.start(trader)
+    house.bid()
+    margin = house.engine.margin(trader)
+    goal = margin.requirement * (NANO + CURVE.buffer)
+    assert goal <= margin.equity * NANO <= goal * 1_002 // 1_000
+    assert house.vault.balance_of(house.account("liquidator"), house.collateral.address) > 0
+    assert not house.auction.auction(trader).running
+    house.check()
+
+
+@pytest.mark.parametrize("late", [0, CURVE.fade // 2, CURVE.fade])
+def test_auction__insolvent_loan__completes_at_any_price(house: House, late: int) -> None:
+    trader = house.account("trader")
+    lend(house, 900)
+    house.auction.start(trader)
+    house.run(CURVE.t_end + late)
+    with reverts("CollateralLeft"):
+        house.auction.deleverage(trader, 0)
+    receipt = house.auction.deleverage(
+        trader, house.account("liquidator"), sender=house.people["liquidator"]
+    )
+    share = {0: 1, CURVE.fade // 2: 0.5, CURVE.fade: 0}[late]
+    deficit = next(e for e in receipt.events if e.name == "Deleveraged").args["deficit"]
+    assert abs(deficit / USD - (1_000 - 720 * share)) < 0.001
+    assert not house.auction.auction(trader).running
+    assert house.engine.margin(trader).equity == 0
+    house.check()
+
+
+def test_auction__solvent_loan__bid_for_nothing_before_others_pay(house: House) -> None:
+    # E = 100 < R = 220: until t_end the account is on sale for nothing, not closed at others' cost.
+    trader = house.account("trader")
+    lend(house, 1_100)
+    house.auction.start(trader)
+    house.run(CURVE.t_one)
+    with reverts("AuctionNotOver"):
+        house.auction.deleverage(
+            trader, house.account("liquidator"), sender=house.people["liquidator"]
+        )
+    assert house.bid().value == 0
+    assert house.engine.margin(trader).equity == 0
     house.check()

@@ -140,7 +140,7 @@ def test_poke__price_out_of_bounds__refused(world, report, price):
         send(world, wild, signatures(world, wild, KEYS[:2]))
 
 
-@pytest.mark.parametrize("cut", [1, 25, 84, 86, 169])
+@pytest.mark.parametrize("cut", [1, 25, 84, 109, 111, 86, 169])
 def test_poke__misshapen__bad_argument(world, report, cut):
     update = encode_update(report, signatures(world, report, KEYS[:2]))
     with reverts("BadArgument"):

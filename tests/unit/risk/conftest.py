@@ -76,10 +76,18 @@ class Desk:
         self.model.close(market)
         return receipt
 
-    def assess(self, legs: list[sm.Leg], holdings: list[sm.Holding] | None = None) -> sm.Assessment:
+    def assess(
+        self,
+        legs: list[sm.Leg],
+        holdings: list[sm.Holding] | None = None,
+        market: int = 0,
+        word: int = 0,
+    ) -> sm.Assessment:
         holdings = holdings or []
-        got = self.margin.assess([leg.pack() for leg in legs], [h.pack() for h in holdings])
-        expected = self.model.assess(legs, holdings, self.now)
+        got = self.margin.assess(
+            [leg.pack() for leg in legs], [h.pack() for h in holdings], market, word
+        )
+        expected = self.model.assess(legs, holdings, self.now, market, word)
         assert sm.Assessment(*got) == expected
         return expected
 

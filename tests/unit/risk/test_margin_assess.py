@@ -44,7 +44,8 @@ def test_assess__random_accounts__equal_the_model_and_keep_p10(desk, draw):
         desk.evm.advance(rng.choice([0, 1, 15, 3600, 86_400]), 0)
         legs = [draw.leg(rng, m) for m in rng.sample(range(12), rng.randrange(9))]
         holdings = [draw.holding(rng, rng.randrange(1, 13)) for _ in range(rng.randrange(4))]
-        a = desk.assess(legs, holdings)
+        word = rng.choice([0, draw.quote(rng).pack()])
+        a = desk.assess(legs, holdings, rng.choice([rng.randrange(14), 2**256 - 1]), word)
         assert a.initial >= a.requirement
         assert a.initial_value <= a.unrealised + a.collateral
         assert a.stale_requirement <= a.requirement + 1
@@ -310,7 +311,20 @@ def test_assess__closed_beside_open__each_leg_meets_its_own_word(traded, bitcoin
 
 def test_assess__unlisted_market__refused(traded):
     with reverts("UnknownMarket"):
-        traded.margin.assess([sm.Leg(7, 0, 1, 0).pack()], [])
+        traded.margin.assess([sm.Leg(7, 0, 1, 0).pack()], [], 0, 0)
+
+
+def test_assess__word_given__used_in_place_of_the_oracles(traded, bitcoin):
+    desk, lots = traded, LOT
+    desk.set_quote(2, sm.Quote(7, variance=10**12))
+    desk.list_market(1, 2, bitcoin)
+    legs = [sm.Leg(0, 0, lots, 0), sm.Leg(1, 0, lots, 0)]
+    word = sm.Quote(99).pack()
+    assert desk.assess(legs).unrealised == lots * (BTC + 7)
+    assert desk.assess(legs, [], 0, word).unrealised == lots * (99 + 7)
+    assert desk.assess(legs, [], 1, word).unrealised == lots * (BTC + 99)
+    assert desk.assess(legs, [], 5, word).unrealised == lots * (BTC + 7)
+    assert desk.assess(legs[1:], [], 1, word).unrealised == lots * 99
 
 
 # --- P35: array bounds, with real payloads --------------------------------------------------------
@@ -340,9 +354,9 @@ def test_assess__72_legs_and_16_holdings__pass_together(wide):
 
 def test_assess__73_legs__refused(wide):
     with reverts(""):
-        wide.margin.assess([leg.pack() for leg in legs_up_to(73)], [])
+        wide.margin.assess([leg.pack() for leg in legs_up_to(73)], [], 0, 0)
 
 
 def test_assess__17_holdings__refused(wide):
     with reverts(""):
-        wide.margin.assess([], [h.pack() for h in holdings_up_to(17)])
+        wide.margin.assess([], [h.pack() for h in holdings_up_to(17)], 0, 0)

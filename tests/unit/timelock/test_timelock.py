@@ -208,8 +208,16 @@ def test_states__random_steps__move_one_way(world):
     calls = [world.call(salt) for salt in range(1, 9)]
     ids = [bytes(world.lock.hash_operation(*call)) for call in calls]
     states, seen = [UNSET] * 8, set()
+
+    def look() -> None:
+        now = [world.state(operation) for operation in ids]
+        assert all(new in allowed[old] for old, new in zip(states, now, strict=True))
+        states[:] = now
+        seen.update(now)
+
     for _ in range(300):
         world.evm.advance(rng.choice([0, 1, DAY // 2, DAY, 3 * DAY]))
+        look()
         place = rng.randrange(8)
         state, at = (
             world.state(ids[place]),
@@ -232,10 +240,7 @@ def test_states__random_steps__move_one_way(world):
                 run()
         else:
             run()
-        now = [world.state(operation) for operation in ids]
-        assert all(new in allowed[old] for old, new in zip(states, now, strict=True))
-        states = now
-        seen |= set(now)
+        look()
     print(f"states seen {sorted(seen)}")
 
 

@@ -5,11 +5,6 @@
 @notice Calls the risk model as the engine does and keeps the gas the call took.
 """
 
-struct Leg:
-    terms: int256
-    g: int256
-
-
 struct Assessment:
     unrealised: int256
     collateral: uint256
@@ -23,7 +18,9 @@ struct Assessment:
 
 
 interface IModel:
-    def assess(legs: DynArray[Leg, 72], holdings: DynArray[uint256, 16]) -> Assessment: view
+    def assess(
+        legs: DynArray[int256, 72], holdings: DynArray[uint256, 16], market: uint256, word: uint256
+    ) -> Assessment: view
     def quote(market: uint256, root: uint256) -> uint256: nonpayable
 
 
@@ -32,9 +29,15 @@ event Spent:
 
 
 @external
-def assess(model: address, legs: DynArray[Leg, 72], holdings: DynArray[uint256, 16]):
+def assess(
+    model: address,
+    legs: DynArray[int256, 72],
+    holdings: DynArray[uint256, 16],
+    market: uint256,
+    word: uint256,
+):
     before: uint256 = msg.gas
-    result: Assessment = staticcall IModel(model).assess(legs, holdings)
+    result: Assessment = staticcall IModel(model).assess(legs, holdings, market, word)
     log Spent(gas_used=before - msg.gas)
 
 
