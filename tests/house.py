@@ -23,11 +23,16 @@ COIN_CAP = 10**24
 CAP_RAMP = 3_600
 
 
-def slot_of(base: int, *keys: int) -> int:
-    """Storage slot of an entry in a (nested) mapping."""
+def slot_of(base: int, kind: str, *keys: int) -> int:
+    """Storage slot of an entry in nested mappings and arrays of words; `kind` is the Vyper type."""
     slot = base
     for key in keys:
-        slot = int.from_bytes(keccak(slot.to_bytes(32, "big") + key.to_bytes(32, "big")), "big")
+        if kind.startswith("HashMap["):
+            raw = slot.to_bytes(32, "big") + key.to_bytes(32, "big")
+            slot = int.from_bytes(keccak(raw), "big")
+            kind = kind.split(", ", 1)[1].removesuffix("]")
+        else:
+            slot += key
     return slot
 
 
@@ -129,7 +134,8 @@ class BareHouse:
 
     def slot(self, module: str, name: str, *keys: int) -> int:
         """Slot of an engine variable."""
-        return slot_of(self.layout[module][name]["slot"], *keys)
+        entry = self.layout[module][name]
+        return slot_of(entry["slot"], entry["type"], *keys)
 
 
 def merged_abi(parts: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:

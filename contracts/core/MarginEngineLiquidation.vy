@@ -143,7 +143,7 @@ def account_version(account: uint256) -> uint256:
         if bits == 0:
             break
         m: uint256 = health._lowest(bits)
-        bits &= bits - 1
+        bits &= unsafe_sub(bits, 1)  # bits != 0
         # Charges and epochs of the market, without its open interest, which strangers move.
         sides: int256 = ledger.hot[m] & ((((1 << 96) - 1) << 48) ^ -1)
         version = keccak256(abi_encode(version, ledger.positions[account][m], sides))

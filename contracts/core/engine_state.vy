@@ -17,7 +17,7 @@ venues: public(HashMap[address, uint256])
 # market -> cap uint56 (lots) | cap uint40 << 56 (USD) | minimum notional uint24 << 96 (USD) | maker fee int16 << 120
 # (1e-6, < 0 a rebate) | taker fee uint16 << 136 (1e-6) | price band uint16 << 152 (1e-4 of mark)
 # | status uint8 << 168 | listed << 176 | fees held uint79 << 177 (quote units)
-config: public(HashMap[uint256, uint256])
+config: public(uint256[256])
 # the venue that MarginEngine knows as an immutable; bit 216 of `health.core` switches it off
 house_venue: public(address)
 # number of market ids given out; ids are 0 .. count - 1

@@ -78,36 +78,35 @@ def _basis(market: uint256) -> int256:
 @pure
 def _lowest(bits: uint256) -> uint256:
     """
-    @notice Index of the lowest set bit.
+    @notice Index of the lowest set bit. Low market ids, the common case, take the short way.
     @param bits A word that is not 0.
     """
     b: uint256 = bits
     i: uint256 = 0
     # Proof for the unsafe sums: i is at most 128 + 64 + 32 + 16 + 8 + 4 + 2 + 1.
-    if b & (2**128 - 1) == 0:
-        b >>= 128
-        i = 128
-    if b & (2**64 - 1) == 0:
-        b >>= 64
-        i = unsafe_add(i, 64)
     if b & (2**32 - 1) == 0:
-        b >>= 32
-        i = unsafe_add(i, 32)
+        if b & (2**128 - 1) == 0:
+            b >>= 128
+            i = 128
+        if b & (2**64 - 1) == 0:
+            b >>= 64
+            i = unsafe_add(i, 64)
+        if b & (2**32 - 1) == 0:
+            b >>= 32
+            i = unsafe_add(i, 32)
     if b & (2**16 - 1) == 0:
         b >>= 16
         i = unsafe_add(i, 16)
     if b & (2**8 - 1) == 0:
         b >>= 8
         i = unsafe_add(i, 8)
+    # The lowest bit alone, then its index out of a table of nibbles' highest bits.
+    b = b & unsafe_sub(0, b)
     if b & 15 == 0:
         b >>= 4
         i = unsafe_add(i, 4)
-    if b & 3 == 0:
-        b >>= 2
-        i = unsafe_add(i, 2)
-    if b & 1 == 0:
-        i = unsafe_add(i, 1)
-    return i
+    # b is 1, 2, 4 or 8: its index is b / 2 - b / 8 = 0, 1, 2, 3.
+    return unsafe_add(i, unsafe_sub(b >> 1, b >> 3))
 
 
 @internal
@@ -133,7 +132,7 @@ def _leg(market: uint256, lots: int256, g: int256, hot: int256) -> int256:
 @view
 def _assess(
     account: uint256, head: int256, swap: uint256, lots: int256, g: int256, word: uint256
-) -> (IRiskModel.Assessment, uint256):
+) -> IRiskModel.Assessment:
     """
     @notice Asks the risk model for an account's margin.
     @param account Account id.
@@ -142,10 +141,9 @@ def _assess(
     @param lots Signed lots there, touched.
     @param g Quote units there, touched.
     @param word That market's quote word where the caller has it, else 0.
-    @return The assessment (all zero without anything held); lots of the smallest leg.
+    @return The assessment, all zero without anything held.
     """
     a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
-    smallest: uint256 = 0
     legs: DynArray[int256, 72] = []
     holdings: DynArray[uint256, 16] = []
     bits: uint256 = 0
@@ -177,9 +175,6 @@ def _assess(
                 loose += spill  # no whole lot left: its value is as good as cash
         if s == 0:
             continue
-        size: uint256 = convert(abs(s), uint256)
-        if smallest == 0 or size < smallest:
-            smallest = size
         legs.append(self._leg(m, s, q, hot))
     if accounts._collateral(head) != 0:
         holdings = staticcall ICollateralVault(VAULT).holdings(account)
@@ -187,7 +182,7 @@ def _assess(
         a = staticcall IRiskModel(self._risk()).assess(legs, holdings, swap, word)
     a.unrealised += loose
     a.initial_value += loose
-    return a, smallest
+    return a
 
 
 @internal
@@ -236,9 +231,7 @@ def _require_initial(account: uint256, head: int256, w: uint256, leaving: bool):
     @param w Indices word, brought to now.
     @param leaving True where value leaves the account.
     """
-    a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
-    smallest: uint256 = 0
-    a, smallest = self._assess(account, head, NO_MARKET, 0, 0, 0)
+    a: IRiskModel.Assessment = self._assess(account, head, NO_MARKET, 0, 0, 0)
     # All stopped but exits: value leaves only where nothing depends on a price.
     errors._require(
         not leaving or (self.core >> 160) & 255 < 4 or a.initial == 0, errors.MARKET_PAUSED
@@ -265,14 +258,11 @@ def _require_health(
     @param before Cash before, quote units.
     @param old Its head before.
     """
-    a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
-    smallest: uint256 = 0
-    a, smallest = self._assess(account, head, market, now.lots, now.g, word)
+    a: IRiskModel.Assessment = self._assess(account, head, market, now.lots, now.g, word)
     balance: int256 = cash._value(head, w)
     if self._strong(head, balance, a, False):
         return
-    b: IRiskModel.Assessment = empty(IRiskModel.Assessment)
-    b, smallest = self._assess(account, old, market, was.lots, was.g, word)
+    b: IRiskModel.Assessment = self._assess(account, old, market, was.lots, was.g, word)
     e1: int256 = balance + a.unrealised + convert(a.collateral, int256)
     e0: int256 = before + b.unrealised + convert(b.collateral, int256)
     r1: int256 = convert(a.linear + a.superlinear, int256)

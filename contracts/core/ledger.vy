@@ -18,14 +18,14 @@ from contracts.modules import errors
 from contracts.modules import rounding
 
 # (account, market) -> lots int64 << 192 | g int128 << 64 (quote units) | side epoch uint24
-positions: HashMap[uint256, HashMap[uint256, int256]]
+positions: HashMap[uint256, int256[256]]
 
 # market -> X_long int56 << 200 | X_short int56 << 144 (ticks) | oi uint56 << 88 (lots)
 #           | root uint40 << 48 (isqrt(oi << 24)) | epoch of longs uint24 << 24 | epoch of shorts uint24
-hot: HashMap[uint256, int256]
+hot: int256[256]
 
 # market -> G + fees held, quote units
-book: HashMap[uint256, int256]
+book: int256[256]
 
 # market * 2 + (1 for shorts) -> multiplier P uint128 (unset: 2^127) | era uint16 << 128
 #                                | charged in the window uint56 << 144 (ticks per lot) | window start uint32 << 200
@@ -227,19 +227,21 @@ def _join(lots: int256, g: int256, add: int256, g_in: int256, hot: int256) -> (i
             no price: both parts of g and the charge difference of the sides go to cash.
     @return Lots and g left; cash earned; the change of G (without g_in counted elsewhere); lots that closed.
     """
+    # Proof for the unsafe steps: lots < 2^56, |X| < 2^55, |g| < 2^126 and the parts are within their wholes.
     if (lots ^ add) >= 0 or lots == 0:
-        return lots + add, g + g_in, 0, g_in, 0
+        return unsafe_add(lots, add), unsafe_add(g, g_in), 0, g_in, 0
     a: int256 = abs(lots)
     b: int256 = abs(add)
     o: int256 = min(a, b)
     # Where a side closes whole its part is exact; the other rounds down and the rest stays in what stays.
-    out: int256 = rounding._div_floor(g * o, a)
-    into: int256 = rounding._div_floor(g_in * o, b)
-    cash: int256 = o * (((hot << 56) >> 200) - (hot >> 200)) + out + into
-    left: int256 = g_in - into
+    out: int256 = rounding._div_floor(unsafe_mul(g, o), a)
+    into: int256 = rounding._div_floor(unsafe_mul(g_in, o), b)
+    parts: int256 = unsafe_add(out, into)
+    cash: int256 = unsafe_add(unsafe_mul(o, unsafe_sub((hot << 56) >> 200, hot >> 200)), parts)
+    left: int256 = unsafe_sub(g_in, into)
     if a > o:
-        left = g - out
-    return lots + add, left, cash, g_in - out - into, o
+        left = unsafe_sub(g, out)
+    return unsafe_add(lots, add), left, cash, unsafe_sub(g_in, parts), o
 
 
 @internal
@@ -248,9 +250,11 @@ def _part(lots: int256, g: int256, n: int256) -> (int256, int256):
     """
     @notice What n lots (unsigned) of a position carry away: signed lots and their share of g, rounded down.
     """
+    # Proof: |g| < 2^126 and n <= |lots| < 2^56.
+    carried: int256 = rounding._div_floor(unsafe_mul(g, n), abs(lots))
     if lots > 0:
-        return n, rounding._div_floor(g * n, lots)
-    return -n, rounding._div_floor(g * n, -lots)
+        return n, carried
+    return unsafe_sub(0, n), carried
 
 
 @internal

@@ -46,9 +46,7 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
     @param head Its head.
     @param w Indices word, brought to now.
     """
-    a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
-    smallest: uint256 = 0
-    a, smallest = health._assess(account, head, health.NO_MARKET, 0, 0, 0)
+    a: IRiskModel.Assessment = health._assess(account, head, health.NO_MARKET, 0, 0, 0)
     return IMarginEngine.Standing(
         equity=cash._value(head, w) + a.unrealised + convert(a.collateral, int256),
         linear=a.linear,
@@ -57,9 +55,28 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
         stale_value=a.stale_value,
         collateral=a.collateral,
         perps=accounts._perps(head),
-        smallest=smallest,
+        smallest=self._smallest(account),
         state=a.state,
     )
+
+
+@internal
+@view
+def _smallest(account: uint256) -> uint256:
+    """
+    @notice Lots of an account's smallest leg as stored, 0 without legs. Shrinks not yet touched make it smaller still
+            by their share, which only makes a slice leave more.
+    """
+    least: uint256 = 0
+    bits: uint256 = accounts.held[account]
+    for _: uint256 in range(72):
+        if bits == 0:
+            break
+        size: uint256 = convert(abs(ledger.positions[account][health._lowest(bits)] >> 192), uint256)
+        bits &= unsafe_sub(bits, 1)
+        if least == 0 or size < least:
+            least = size
+    return least
 
 
 @internal
@@ -106,12 +123,14 @@ def _slice_leg(
     sold: int256 = 0
     gm: int256 = 0
     if lots != 0:
-        n: uint256 = rounding._div_up(convert(abs(lots), uint256) * fraction, ONE)
+        # Proof: lots < 2^56 and the fraction < 2^60.
+        n: uint256 = rounding._div_up(unsafe_mul(convert(abs(lots), uint256), fraction), ONE)
         sold, gm = ledger._part(lots, g, convert(n, int256))
     a: int256 = accounts._set_held(account, ha, market, True, lots != sold)
     a = cash._credit(a, w, spill)
-    ledger._store(account, market, lots - sold, g - gm, hot)
-    dg: int256 = -gm - spill
+    # Proof: sold and gm are parts of lots and g.
+    ledger._store(account, market, unsafe_sub(lots, sold), unsafe_sub(g, gm), hot)
+    dg: int256 = unsafe_sub(0, unsafe_add(gm, spill))
     b: int256 = hb
     if sold != 0:
         lots_b: int256 = 0
@@ -134,7 +153,8 @@ def _slice_leg(
     x: int256 = ledger._x_long(hot)
     if sold < 0:
         x = ledger._x_short(hot)
-    return a, b, sold * (basis - x) + gm
+    # Proof: sold < 2^56, basis and x < 2^57, |g| < 2^126.
+    return a, b, unsafe_add(unsafe_mul(sold, unsafe_sub(basis, x)), gm)
 
 
 @internal
@@ -159,19 +179,21 @@ def _slice(account: uint256, bidder: uint256, t: IMarginEngine.SliceTerms) -> IM
             break
         value: int256 = 0
         m: uint256 = health._lowest(bits)
-        bits &= bits - 1
+        bits &= unsafe_sub(bits, 1)  # bits != 0
         ha, hb, value = self._slice_leg(account, bidder, m, t.fraction, ha, hb, w)
         moved += value
     # Cash rounds down: a debt's slice is rounded against the bidder's pay, a balance's for the account.
-    c: int256 = rounding._div_floor(cash._value(ha, w) * convert(t.fraction, int256), convert(ONE, int256))
+    # Proof: |cash| < 2^100, fresh profit < 2^80 and the fraction is at most 10^18 < 2^60.
+    f: int256 = convert(t.fraction, int256)
+    c: int256 = rounding._div_floor(unsafe_mul(cash._value(ha, w), f), 10**18)
     ha = cash._credit(ha, w, -c)
     hb = cash._credit(hb, w, c)
     moved += c
     # Fresh profit stays fresh with whoever takes it.
-    fresh: int256 = accounts._fresh(ha, health._period()) * convert(t.fraction, int256) // convert(ONE, int256)
-    if fresh != 0:
-        ha = accounts._with_fresh(ha, -fresh, health._period())
-        hb = accounts._with_fresh(hb, fresh, health._period())
+    period: uint256 = health._period()
+    fresh: int256 = unsafe_div(unsafe_mul(accounts._fresh(ha, period), f), 10**18)
+    ha = accounts._with_fresh(ha, unsafe_sub(0, fresh), period)
+    hb = accounts._with_fresh(hb, fresh, period)
     if accounts._collateral(ha) != 0:
         before: uint256 = 0
         after: uint256 = 0
@@ -220,9 +242,7 @@ def _require_bidder(bidder: uint256, head: int256, w: uint256):
     @notice The initial requirement after a liquidation fill. Stale feeds that carry at most a tenth of R are
             taken at their worst instead of shielding the account that was sold.
     """
-    a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
-    smallest: uint256 = 0
-    a, smallest = health._assess(bidder, head, health.NO_MARKET, 0, 0, 0)
+    a: IRiskModel.Assessment = health._assess(bidder, head, health.NO_MARKET, 0, 0, 0)
     balance: int256 = cash._value(head, w)
     if a.state <= health.DEGRADED:
         errors._require(health._strong(head, balance, a, False), errors.UNDERWATER)
@@ -244,7 +264,7 @@ def _close_legs(account: uint256, head: int256, w: uint256) -> (int256, DynArray
         if bits == 0:
             break
         m: uint256 = health._lowest(bits)
-        bits &= bits - 1
+        bits &= unsafe_sub(bits, 1)  # bits != 0
         hot: int256 = ledger.hot[m]
         basis: int256 = 0
         mark: uint256 = 0
@@ -257,7 +277,8 @@ def _close_legs(account: uint256, head: int256, w: uint256) -> (int256, DynArray
         if lots < 0:
             x = ledger._x_short(hot)
         h = accounts._set_held(account, h, m, True, False)
-        value: int256 = lots * (basis - x) + g + spill
+        # Proof: lots < 2^56, basis and x < 2^57, |g| and |spill| < 2^126.
+        value: int256 = unsafe_add(unsafe_add(unsafe_mul(lots, unsafe_sub(basis, x)), g), spill)
         h = cash._credit(accounts._with_fresh(h, value, health._period()), w, value)
         ledger._store(account, m, 0, 0, hot)
         ledger._book(m, -g - spill)

@@ -29,13 +29,15 @@ from contracts.interfaces import IInsuranceFund
 from contracts.interfaces import ILiquidationAuction
 from contracts.interfaces import IMarginEngine
 from contracts.liquidation import curve as curves
-from contracts.liquidation import sizing
+from contracts.liquidation import runs
+from contracts.liquidation import slices
 from contracts.modules import errors
 
 implements: ILiquidationAuction
 
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
+initializes: runs
 
 exports: (
     ownable_2step.owner,
@@ -49,56 +51,16 @@ interface Core:
     def core() -> uint256: view
 
 
-# An account's run, in memory.
-struct Run:
-    elapsed: uint256  # seconds on the clock
-    seen: uint256  # unix time
-    version: uint256  # of the curve
-    number: uint256  # auctions of this account
-    running: bool
-    stopped: bool
-    noted: bool  # a deficit is noted with the engine
-    starter: address
-
-
-# The auction's view of a Standing.
-struct Position:
-    equity: int256  # qu, E; less small stale parts where the clock runs
-    requirement: uint256  # qu, R
-    stale: uint256  # qu taken off E
-    stopped: bool
-
-
-# One slice before it is sold.
-struct Slice:
-    fraction: uint256  # 1e18
-    capped: bool  # the bidder wants less than is on sale
-    discount: uint256  # qu
-    fee: uint256  # qu
-    bonus: uint256  # qu
-    insolvent: bool
-    free: bool
-
-
 ONE: constant(uint256) = 10**18
 AUCTIONS_STOPPED: constant(uint256) = 3  # the engine's pause level from which it refuses slices
 NANO: constant(uint256) = 10**9
 TOK: constant(uint256) = 10**9
-# Equity under a thousandth of a dollar is below what rounding leaves room to size on.
-DUST_EQUITY: constant(uint256) = 10**12
-MAX_ELAPSED: constant(uint256) = 2**18 - 1  # over t_end + fade for every curve that can be set
 MAX_VERSION: constant(uint256) = 2**16 - 1
 # A slice spans all of an account's markets: the fund books its payouts under this id.
 WHOLE_ACCOUNT: constant(uint256) = 256
 
 ENGINE: public(immutable(IMarginEngine))
 FUND: public(immutable(IInsuranceFund))
-
-# Per account, one word:
-#   0-17 elapsed, uint18, seconds | 18-49 seen, uint32, unix seconds | 50-65 curve version, uint16
-#   66-92 number, uint27 (wraps) | 93 running | 94 stopped | 95 deficit noted
-#   96-255 starter still to be paid, address
-runs: HashMap[uint256, uint256]
 
 # Curve versions from 1 on, never changed once stored (layout in curve.vy).
 stored: HashMap[uint256, uint256[3]]
@@ -139,12 +101,12 @@ def start(account: uint256):
     @param account The account.
     @dev Anyone; the caller is paid with the first slice. Errors: AuctionRunning, ClockStopped, Healthy.
     """
-    run: Run = self._load(account)
+    run: runs.Run = runs._load(account)
     errors._require(not run.running, errors.AUCTION_RUNNING)
     standing: IMarginEngine.Standing = extcall ENGINE.freeze(account)
-    position: Position = self._position(standing)
+    position: slices.Position = slices._position(standing)
     errors._require(not position.stopped, errors.CLOCK_STOPPED)
-    errors._require(self._liquidatable(position), errors.HEALTHY)
+    errors._require(slices._liquidatable(position), errors.HEALTHY)
     if run.elapsed == 0 or block.timestamp > run.seen + curves._field(
         self.stored[run.version][0], 168, 24
     ):
@@ -156,7 +118,7 @@ def start(account: uint256):
     run.seen = block.timestamp
     run.starter = msg.sender
     run.noted = self._note(account, run.noted, standing.equity)
-    self._save(account, run)
+    runs._save(account, run)
     log ILiquidationAuction.Started(
         account=account,
         starter=msg.sender,
@@ -197,15 +159,15 @@ def bid(
     errors._require(max_fraction > 0 and max_fraction <= ONE, errors.BAD_FRACTION)
     errors._require(account != bidder, errors.BAD_ARGUMENT)
     errors._require(staticcall ENGINE.may_trade(bidder, msg.sender), errors.NOT_OWNER)
-    run: Run = self._running(account)
+    run: runs.Run = self._running(account)
     if auction_id != 0:
         errors._require(auction_id == self._id(account, run.number), errors.WRONG_AUCTION)
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
-    position: Position = self._position(standing)
+    position: slices.Position = slices._position(standing)
     run = self._advance(run, position.stopped)
     words: uint256[2] = self._terms(run.version)
     self._check_sale(position, standing.equity < 0 and self._over(words[0], run.elapsed))
-    offer: Slice = self._slice(standing, position, words, run.elapsed, max_fraction)
+    offer: slices.Slice = slices._slice(standing, position, words, run.elapsed, max_fraction)
     limit: uint256 = 0
     if offer.insolvent:
         offer, limit = self._funded(standing, position.requirement, offer)
@@ -246,7 +208,7 @@ def bid(
         ceiling = result.fee * curves._field(words[1], 64, 16) // 10_000
     sold: uint256 = position.requirement * offer.fraction // ONE
     run.starter = self._pay(account, run.starter, words[1], sold, ceiling)
-    self._save(account, run)
+    runs._save(account, run)
     return net
 
 
@@ -259,13 +221,13 @@ def end(account: uint256):
     @dev Anyone. While the clock is stopped E counts at the last prices: adding collateral always cures.
          Errors: NoAuction; NothingToDo while E < R.
     """
-    run: Run = self._running(account)
+    run: runs.Run = self._running(account)
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
-    position: Position = self._position(standing)
-    errors._require(not self._liquidatable(position), errors.NOTHING_TO_DO)
+    position: slices.Position = slices._position(standing)
+    errors._require(not slices._liquidatable(position), errors.NOTHING_TO_DO)
     run = self._advance(run, position.stopped or self._paused())
     run = self._finish(account, run)
-    self._save(account, run)
+    runs._save(account, run)
 
 
 @external
@@ -283,19 +245,19 @@ def deleverage(account: uint256, buyer: uint256):
     errors._require(account != buyer, errors.BAD_ARGUMENT)
     if buyer != 0:
         errors._require(staticcall ENGINE.may_trade(buyer, msg.sender), errors.NOT_OWNER)
-    run: Run = self._running(account)
+    run: runs.Run = self._running(account)
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
-    position: Position = self._position(standing)
+    position: slices.Position = slices._position(standing)
     run = self._advance(run, position.stopped)
     words: uint256[2] = self._terms(run.version)
     errors._require(not position.stopped, errors.CLOCK_STOPPED)
-    errors._require(self._liquidatable(position), errors.HEALTHY)
+    errors._require(slices._liquidatable(position), errors.HEALTHY)
     errors._require(self._exhausted(standing, words[0], run.elapsed), errors.AUCTION_NOT_OVER)
     last: uint256 = self.stored[run.version][2]
     limit: uint256 = 0
     if standing.equity < 0:
         limit = extcall FUND.draw(
-            WHOLE_ACCOUNT, self._worst_deficit(standing, words[0], run.elapsed)
+            WHOLE_ACCOUNT, slices._worst_deficit(standing, words[0], run.elapsed)
         )
     result: IMarginEngine.DeleverageResult = extcall ENGINE.deleverage(
         account,
@@ -320,7 +282,7 @@ def deleverage(account: uint256, buyer: uint256):
     run.starter = self._pay(
         account, run.starter, words[1], position.requirement, max_value(uint256)
     )
-    self._save(account, run)
+    runs._save(account, run)
 
 
 @external
@@ -331,11 +293,11 @@ def sync(account: uint256):
     @param account The account in auction.
     @dev Anyone, in a pause too. Errors: NoAuction.
     """
-    run: Run = self._running(account)
+    run: runs.Run = self._running(account)
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
-    run = self._advance(run, self._position(standing).stopped or self._paused())
+    run = self._advance(run, slices._position(standing).stopped or self._paused())
     run.noted = self._note(account, run.noted, standing.equity)
-    self._save(account, run)
+    runs._save(account, run)
     log ILiquidationAuction.ClockSet(account=account, elapsed=run.elapsed, stopped=run.stopped)
 
 
@@ -352,9 +314,9 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
             from `cost` by the value of less than a lot of each; an insolvent slice may be made smaller by
             the fund's caps.
     """
-    run: Run = self._running(account)
+    run: runs.Run = self._running(account)
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
-    position: Position = self._position(standing)
+    position: slices.Position = slices._position(standing)
     position.stopped = position.stopped or self._paused()
     run = self._advance(run, position.stopped)
     words: uint256[2] = self._terms(run.version)
@@ -370,12 +332,12 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
         stopped=position.stopped,
         over=standing.equity < 0 and self._over(words[0], run.elapsed),
     )
-    if position.stopped or quote.over or not self._liquidatable(position):
+    if position.stopped or quote.over or not slices._liquidatable(position):
         return quote
-    offer: Slice = self._slice(standing, position, words, run.elapsed, ONE)
+    offer: slices.Slice = slices._slice(standing, position, words, run.elapsed, ONE)
     quote.fraction = offer.fraction
     quote.fee = offer.fee
-    quote.cost = self._expected(standing.equity, offer)
+    quote.cost = slices._expected(standing.equity, offer)
     return quote
 
 
@@ -387,7 +349,7 @@ def auction(account: uint256) -> ILiquidationAuction.Auction:
     @param account The account.
     @return See the interface; all zero for an account that never was in auction.
     """
-    run: Run = self._load(account)
+    run: runs.Run = runs._load(account)
     seen: uint256 = run.seen
     stopped: bool = run.stopped
     if run.running:
@@ -412,7 +374,7 @@ def auction_id(account: uint256) -> uint256:
     @param account The account.
     @return A hash that changes with everything that changes the frozen account.
     """
-    return self._id(account, self._load(account).number)
+    return self._id(account, runs._load(account).number)
 
 
 @external
@@ -463,55 +425,18 @@ def _store(curve: ILiquidationAuction.Curve):
     )
 
 
-# -- the run word --
+# -- the run --
 
 
 @internal
 @view
-def _load(account: uint256) -> Run:
-    """
-    @notice An account's run.
-    """
-    word: uint256 = self.runs[account]
-    return Run(
-        elapsed=curves._field(word, 0, 18),
-        seen=curves._field(word, 18, 32),
-        version=curves._field(word, 50, 16),
-        number=curves._field(word, 66, 27),
-        running=(word >> 93) & 1 != 0,
-        stopped=(word >> 94) & 1 != 0,
-        noted=(word >> 95) & 1 != 0,
-        starter=convert(word >> 96, address),
-    )
-
-
-@internal
-@view
-def _running(account: uint256) -> Run:
+def _running(account: uint256) -> runs.Run:
     """
     @notice An account's run; NoAuction where none is on.
     """
-    run: Run = self._load(account)
+    run: runs.Run = runs._load(account)
     errors._require(run.running, errors.NO_AUCTION)
     return run
-
-
-@internal
-def _save(account: uint256, run: Run):
-    """
-    @notice Writes a run. The number wraps at 2^27; ids stay distinct through the account version.
-    """
-    # Proof: elapsed is clamped to 18 bits in _advance, version bounded by _store; time fits 32 bits to 2106.
-    self.runs[account] = (
-        run.elapsed
-        | ((run.seen & (2**32 - 1)) << 18)
-        | (run.version << 50)
-        | ((run.number & (2**27 - 1)) << 66)
-        | (convert(run.running, uint256) << 93)
-        | (convert(run.stopped, uint256) << 94)
-        | (convert(run.noted, uint256) << 95)
-        | (convert(run.starter, uint256) << 96)
-    )
 
 
 @internal
@@ -566,19 +491,11 @@ def _exhausted(standing: IMarginEngine.Standing, word: uint256, elapsed: uint256
 
 @internal
 @view
-def _advance(run: Run, stopped: bool) -> Run:
+def _advance(run: runs.Run, stopped: bool) -> runs.Run:
     """
-    @notice The run with its clock at now: see the contract's note on the clock.
-    @param run As last seen.
-    @param stopped Whether the clock is stopped now.
+    @notice The run with its clock at now, by its own curve's longest step.
     """
-    moved: Run = run
-    if not (run.stopped or stopped):
-        step: uint256 = curves._field(self.stored[run.version][0], 192, 16)
-        moved.elapsed = min(MAX_ELAPSED, run.elapsed + min(step, block.timestamp - run.seen))
-    moved.seen = block.timestamp
-    moved.stopped = stopped
-    return moved
+    return runs._advance(run, stopped, curves._field(self.stored[run.version][0], 192, 16))
 
 
 @internal
@@ -596,138 +513,25 @@ def _paused() -> bool:
 
 @internal
 @pure
-def _position(standing: IMarginEngine.Standing) -> Position:
-    """
-    @notice E and R as the auction counts them. The clock stops where stale or halted feeds carry more
-            than a tenth of R; up to there their collateral counts nothing and their legs lose their R.
-    """
-    requirement: uint256 = standing.linear + standing.superlinear
-    if standing.stale_requirement * 10 > requirement:
-        return Position(equity=standing.equity, requirement=requirement, stale=0, stopped=True)
-    return Position(
-        equity=standing.equity - convert(standing.stale_value, int256),
-        requirement=requirement,
-        stale=standing.stale_value,
-        stopped=False,
-    )
-
-
-@internal
-@pure
-def _liquidatable(position: Position) -> bool:
-    """
-    @notice E < R.
-    """
-    return position.equity < convert(position.requirement, int256)
-
-
-@internal
-@pure
-def _check_sale(position: Position, over: bool):
+def _check_sale(position: slices.Position, over: bool):
     """
     @notice Whether slices are on sale at all.
     """
     errors._require(not position.stopped, errors.CLOCK_STOPPED)
-    errors._require(self._liquidatable(position), errors.HEALTHY)
+    errors._require(slices._liquidatable(position), errors.HEALTHY)
     errors._require(not over, errors.AUCTION_OVER)
 
 
 @internal
-@pure
-def _slice(
-    standing: IMarginEngine.Standing,
-    position: Position,
-    words: uint256[2],
-    elapsed: uint256,
-    max_fraction: uint256,
-) -> Slice:
-    """
-    @notice The slice a bid gets now, and its terms.
-    @param standing As the engine says.
-    @param position E and R as counted; E < R.
-    @param words The curve.
-    @param elapsed Seconds on the clock.
-    @param max_fraction The bidder's bound, 1e-18.
-    """
-    requirement: uint256 = position.requirement
-    x: uint256 = curves._x(words[0], elapsed)
-    insolvent: bool = standing.equity < 0
-    bonus: uint256 = 0
-    if x > NANO:
-        bonus = (x - NANO) * requirement
-        x = NANO  # a solvent account is never sold for less than nothing
-    price: int256 = position.equity - convert(requirement * x // NANO, int256)
-    free: bool = price <= 0 and not insolvent
-    fraction: uint256 = ONE
-    fee: uint256 = 0
-    if not (free or insolvent):
-        fee = requirement * curves._field(words[1], 32, 32) // NANO
-        fraction = self._sized(standing, position.equity, price - convert(fee, int256), words)
-        fee = min(fee, convert(price, uint256))
-    capped: bool = max_fraction < fraction
-    if capped:
-        fraction = max_fraction
-        least: uint256 = curves._field(words[0], 232, 24)
-        errors._require(
-            standing.smallest < least or not self._leaves_dust(standing, fraction, least),
-            errors.BAD_FRACTION,
-        )
-    return Slice(
-        fraction=fraction,
-        capped=capped,
-        discount=requirement * x * fraction // (NANO * ONE) + position.stale * fraction // ONE,
-        fee=fee * fraction // ONE,
-        bonus=bonus * fraction // (NANO * ONE) if insolvent else 0,
-        insolvent=insolvent,
-        free=free,
-    )
-
-
-@internal
-@pure
-def _sized(
-    standing: IMarginEngine.Standing, equity: int256, price: int256, words: uint256[2]
-) -> uint256:
-    """
-    @notice The slice that brings a solvent account to its target, or the whole of it where selling does
-            not help (a price under one token unit), equity is dust or a leg would be left under min_lots.
-    @param price Cost less fee of the whole account, qu.
-    """
-    if price < convert(TOK, int256) or equity < convert(DUST_EQUITY, int256):
-        return ONE
-    fraction: uint256 = sizing._fraction(
-        equity,
-        standing.linear,
-        standing.superlinear,
-        price,
-        curves._field(words[1], 0, 32),
-    )
-    if self._leaves_dust(standing, fraction, curves._field(words[0], 232, 24)):
-        return ONE
-    return fraction
-
-
-@internal
-@pure
-def _leaves_dust(standing: IMarginEngine.Standing, fraction: uint256, least: uint256) -> bool:
-    """
-    @notice Whether the smallest leg would keep under `least` lots; sold lots are rounded up.
-    """
-    if standing.perps == 0:
-        return False
-    return standing.smallest * (ONE - fraction) // ONE < least
-
-
-@internal
 def _funded(
-    standing: IMarginEngine.Standing, requirement: uint256, offer: Slice
-) -> (Slice, uint256):
+    standing: IMarginEngine.Standing, requirement: uint256, offer: slices.Slice
+) -> (slices.Slice, uint256):
     """
     @notice Asks the fund for an insolvent slice's price, and shrinks the slice to what it grants.
     @return The slice, and the most the fund may pay, qu. FundEmpty where it grants next to nothing.
     """
-    sold: Slice = offer
-    need: uint256 = self._deficit_of(standing.equity, offer.fraction) + offer.bonus
+    sold: slices.Slice = offer
+    need: uint256 = slices._deficit_of(standing.equity, offer.fraction) + offer.bonus
     # What moves is rounded to lots, so the moved debt may exceed its share by a lot of each leg: of the
     # order of 20 R per leg's lots where a leg has lost its notional at a 5 % rate. Whole accounts round
     # by units only. Never over the need itself: tiny slices must not eat up the fund's caps.
@@ -744,55 +548,18 @@ def _funded(
     return sold, limit
 
 
-@internal
-@pure
-def _worst_deficit(standing: IMarginEngine.Standing, word: uint256, elapsed: uint256) -> uint256:
-    """
-    @notice The most an insolvent account can be short of once it is closed: -E and what its collateral sells
-            under its mark. The collateral's haircut is part of `linear`, hence at most that. qu, rounded up.
-    """
-    worth: uint256 = standing.collateral - min(standing.linear, standing.collateral)
-    sale: uint256 = worth * curves._collateral_price(word, elapsed) // 10_000
-    return convert(-standing.equity, uint256) + standing.collateral - sale + TOK
-
-
-@internal
-@pure
-def _deficit_of(equity: int256, fraction: uint256) -> uint256:
-    """
-    @notice A slice's share of -E, qu, rounded up. E < 0.
-    """
-    return (convert(-equity, uint256) * fraction + ONE - 1) // ONE
-
-
-@internal
-@pure
-def _expected(equity: int256, offer: Slice) -> int256:
-    """
-    @notice What the bidder of a slice should pay, qu; negative where the fund pays.
-    """
-    if offer.insolvent:
-        return -convert(self._deficit_of(equity, offer.fraction) + offer.bonus, int256)
-    if offer.free:
-        return 0
-    moved: uint256 = convert(equity, uint256) * offer.fraction // ONE
-    if moved <= offer.discount:
-        return 3
-    return convert(moved - offer.discount + 3, int256)
-
-
 # -- after a sale --
 
 
 @internal
-def _settle(account: uint256, run: Run, buffer: uint256) -> Run:
+def _settle(account: uint256, run: runs.Run, buffer: uint256) -> runs.Run:
     """
     @notice Ends the auction of an account that is back at (1 + buffer) R or empty; otherwise notes what
             deficit it has left.
     """
-    after: Run = run
+    after: runs.Run = run
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
-    position: Position = self._position(standing)
+    position: slices.Position = slices._position(standing)
     goal: uint256 = position.requirement * (NANO + buffer)
     if position.equity * convert(NANO, int256) >= convert(goal, int256):
         if standing.perps == 0 and standing.collateral == 0:
@@ -803,11 +570,11 @@ def _settle(account: uint256, run: Run, buffer: uint256) -> Run:
 
 
 @internal
-def _finish(account: uint256, run: Run) -> Run:
+def _finish(account: uint256, run: runs.Run) -> runs.Run:
     """
     @notice Unfreezes an account and closes its run. The starter of an unpaid run is owed nothing.
     """
-    done: Run = run
+    done: runs.Run = run
     done.running = False
     done.stopped = False
     done.seen = block.timestamp
@@ -859,15 +626,15 @@ def _pay(
     executed = min(executed, left)
     started = min(started, left - executed)
     if starter == msg.sender:
-        self._pay_one(account, msg.sender, executed + started)
+        self._pay_one(ENGINE.address, account, msg.sender, executed + started)
         return empty(address)
-    self._pay_one(account, msg.sender, executed)
-    self._pay_one(account, starter, started)
+    self._pay_one(ENGINE.address, account, msg.sender, executed)
+    self._pay_one(ENGINE.address, account, starter, started)
     return empty(address)
 
 
 @internal
-def _pay_one(account: uint256, keeper: address, amount: uint256):
+def _pay_one(engine: address, account: uint256, keeper: address, amount: uint256):
     """
     @notice Pays a keeper into its account 0. A payment the engine refuses (it may not be able to credit
             that account) is dropped: a starter must not be able to block the sale.
@@ -875,7 +642,7 @@ def _pay_one(account: uint256, keeper: address, amount: uint256):
     if amount == 0:
         return
     paid: bool = raw_call(
-        ENGINE.address,
+        engine,
         abi_encode(
             convert(keeper, uint256) << 96,
             amount,

@@ -85,6 +85,7 @@ def _x(word: uint256, elapsed: uint256) -> uint256:
                 return x1
             # Proof: a stored curve has x0 <= x1 < 2^32, t0 <= elapsed < t1 < 2^24, so every product is under 2^56
             # and no difference is negative or zero where it divides.
+
     return unsafe_add(
         x0,
         unsafe_div(unsafe_mul(unsafe_sub(x1, x0), unsafe_sub(elapsed, t0)), unsafe_sub(t1, t0)),

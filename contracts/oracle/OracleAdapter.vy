@@ -175,7 +175,7 @@ def words(feeds: DynArray[uint256, 88]) -> DynArray[uint256, 88]:
         hot: uint256 = 0
         if feed <= MAX_FEED:
             hot = feed_state.hot[feed]
-        if hot == 0 or hot & feed_word.NEWER_FLAG != 0:  # rare; _priced does it all, the rest in place
+        if hot == 0 or hot & feed_word.NEWER_FLAG != 0:  # rare
             hot = self._priced(feed)
         result.append(feed_word._quote(hot, block.timestamp))
     return result

@@ -87,8 +87,10 @@ class Check:
 
     def read(self, chain: Chain) -> Any:
         """The decoded value; raises `CallReverted`."""
-        data = calldata(self.contract, self.function, *self.args)
-        return decoder(self.contract, self.function)(chain.call(self.to, data))
+        reply = chain.call(self.to, calldata(self.contract, self.function, *self.args))
+        if not reply:
+            raise CallReverted(b"")  # no contract there yet
+        return decoder(self.contract, self.function)(reply)
 
     def holds(self, chain: Chain) -> bool:
         """Whether the chain says so."""
@@ -218,48 +220,60 @@ class _Builder:
                     "hold nothing in the end; name another address or deploy from another account"
                 )
 
-    def _constructors(self) -> dict[str, tuple[Any, ...]]:
+    def _constructors(self) -> dict[str, dict[str, Any]]:
+        """Arguments of every constructor by parameter name (without a trailing underscore)."""
         at, config, owner = self.at, self.config, self.account
         timelock = config.timelock
         # Anybody may execute where no executor is named; else the deployer must too, until the end.
         executors = [*timelock.executors, owner] if timelock.executors else [ZERO]
+        vault, engine = at["CollateralVault"], at["MarginEngine"]
+        quote, guardian = config.quote_token, config.roles.guardian
         return {
-            "Timelock": (
-                timelock.delay_floor_seconds,  # raised to delay_seconds by the hand-over
-                timelock.delay_floor_seconds,
-                timelock.grace_seconds,
-                [*timelock.proposers, owner],
-                executors,
-                timelock.cancellers,
-            ),
-            "OracleAdapter": (owner, config.roles.guardian),
-            "StandardMargin": (at["OracleAdapter"], at["MarginEngine"], owner),
-            "CollateralVault": (at["MarginEngine"], config.quote_token, owner),
-            "MarginEngineAdmin": (at["CollateralVault"],),
-            "MarginEngineLiquidation": (at["CollateralVault"], at["MarginEngineAdmin"]),
-            "MarginEngine": (
-                at["CollateralVault"],
-                at["MarginEngineLiquidation"],
-                owner,
-                config.roles.guardian,
-            ),
-            "InsuranceFund": (
-                at["MarginEngine"],
-                config.quote_token,
-                at["LiquidationAuction"],
-                owner,
-            ),
-            "LiquidationAuction": (
-                at["MarginEngine"],
-                at["InsuranceFund"],
-                owner,
-                config.auction.struct(),
-            ),
-            "SignedOrders": (at["MarginEngine"], at["OracleAdapter"], owner),
+            "Timelock": {
+                "minimum_delay": timelock.delay_floor_seconds,  # raised by the hand-over
+                "delay_floor": timelock.delay_floor_seconds,
+                "grace_period": timelock.grace_seconds,
+                "proposers": [*timelock.proposers, owner],
+                "executors": executors,
+                "cancellers": timelock.cancellers,
+            },
+            "OracleAdapter": {"owner": owner, "guardian": guardian},
+            "StandardMargin": {"oracle": at["OracleAdapter"], "engine": engine, "owner": owner},
+            "CollateralVault": {"engine": engine, "quote_token": quote, "owner": owner},
+            "MarginEngineAdmin": {"vault": vault},
+            "MarginEngineLiquidation": {"vault": vault, "admin": at["MarginEngineAdmin"]},
+            "MarginEngine": {
+                "vault": vault,
+                "liquidation": at["MarginEngineLiquidation"],
+                "venue": at["SignedOrders"],
+                "owner": owner,
+                "guardian": guardian,
+            },
+            "InsuranceFund": {
+                "engine": engine,
+                "quote_token": quote,
+                "auction": at["LiquidationAuction"],
+                "owner": owner,
+            },
+            "LiquidationAuction": {
+                "engine": engine,
+                "fund": at["InsuranceFund"],
+                "governance": owner,
+                "first": config.auction.struct(),
+            },
+            "SignedOrders": {
+                "engine": engine,
+                "oracle": at["OracleAdapter"],
+                "governance": owner,
+            },
         }
 
-    def _create(self, name: str, args: tuple[Any, ...]) -> None:
-        initcode = creation_code(name, *args)
+    def _create(self, name: str, named: dict[str, Any]) -> None:
+        wanted = constructor_names(name)
+        if set(wanted) != set(named):
+            raise PlanError(f"{name}: expected constructor arguments {wanted}, got {list(named)}")
+        args = tuple((key, named[key]) for key in wanted)
+        initcode = creation_code(name, *(value for _, value in args))
         self.steps.append(
             Step(
                 "create",
@@ -269,7 +283,7 @@ class _Builder:
                 data=calldata(FACTORY, "deploy", self._salt(name), initcode),
                 address=self.at[name],
                 initcode=initcode,
-                args=tuple(zip(constructor_names(name), args, strict=True)),
+                args=args,
             )
         )
 
@@ -400,7 +414,7 @@ class _Builder:
                 "list_market",
                 values,
                 read=("config", (number,)),
-                value=_market_word(values),
+                value=_Low(_market_word(values), 177),
                 text=f"list market {market.name} as {number}",
             )
         for kind, name, getter in ((AUCTION, "LiquidationAuction", "auction"), (FUND, "InsuranceFund", "fund")):
@@ -413,8 +427,6 @@ class _Builder:
                 value=at[name],
                 text=f"tell the engine its {getter}",
             )
-        orders = at["SignedOrders"]
-        self._call("MarginEngine", "set_venue", orders, True, read=("venues", (orders,)), value=1)
         share = config.fund.fee_share_bps
         self._call(
             "MarginEngine",
@@ -655,7 +667,25 @@ class _Priced:
 
 
 @dataclass(frozen=True)
+class _Low:
+    """Equal to a word with these low bits; what lies above them moves while the house runs."""
+
+    value: int
+    bits: int
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Low):
+            return (self.value, self.bits) == (other.value, other.bits)
+        return isinstance(other, int) and other % 2**self.bits == self.value
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.bits))
+
+
+@dataclass(frozen=True)
 class _NotZero:
+    """Equal to every number but zero."""
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, int) and other != 0
 

@@ -178,6 +178,8 @@ class _Verifier:
             yield self._same(f"{name}.guardian", guardian, self._read(name, "guardian"))
         treasury = checksummed(f"0x{self._read('MarginEngine', 'fee_split') % 2**160:040x}")
         yield self._same("MarginEngine: treasury", settings.roles.treasury, treasury)
+        venue = self._read("MarginEngine", "house_venue")
+        yield self._same("MarginEngine.house_venue", self.plan.addresses["SignedOrders"], venue)
         for matcher in settings.roles.matchers:
             has = self._read("SignedOrders", "matchers", matcher)
             yield self._same(f"SignedOrders: {matcher} is a matcher", True, has)

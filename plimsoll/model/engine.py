@@ -26,7 +26,7 @@ ONE = 10**18
 USD = 10**15
 NO_MARKET = 256
 DEGRADED = 1
-OPEN, NO_NEW_RISK, REDUCE_ONLY, CLOSED = 0, 1, 2, 3
+OPEN, NO_NEW_RISK, REDUCE_ONLY, CLOSED, EXITS_ONLY = 0, 1, 2, 3, 4
 CROSS, ISOLATED = 0, 1
 MAX_PERPS, MAX_LEGS = 64, 72
 MAX_CHARGE = 2**50
@@ -358,12 +358,12 @@ class House:
 
     def assess(
         self, account: int, a: Account, swap: tuple[int, int, int] | None = None
-    ) -> tuple[Assessment, int]:
-        """An account's margin and the lots of its smallest leg.
+    ) -> Assessment:
+        """An account's margin.
 
         `swap` = (market, lots, g) stands in place of the stored position of that market.
         """
-        legs, loose, smallest = [], 0, 0
+        legs, loose = [], 0
         markets = a.markets if swap is None else a.markets | {swap[0]}
         for market in sorted(markets):
             book = self._market(market)
@@ -378,11 +378,10 @@ class House:
                     loose += spill
             if lots == 0:
                 continue
-            smallest = min(smallest or abs(lots), abs(lots))
             legs.append(Leg(market, root_of(book.oi), lots, g - lots * book.side(lots).x))
         holdings = self.custody.holdings(account) if a.collateral else []
         if not legs and not holdings:
-            return Assessment(unrealised=loose, initial_value=loose), 0
+            return Assessment(unrealised=loose, initial_value=loose)
         found = self.risk.assess(legs, holdings, self.now)
         if loose:
             found = Assessment(
@@ -392,7 +391,7 @@ class House:
                     "initial_value": found.initial_value + loose,
                 }
             )
-        return found, smallest
+        return found
 
     def _initial(self, a: Account, balance: int, found: Assessment, leaving: bool) -> int:
         fresh = self.fresh(a) + max(found.unrealised, 0)
@@ -408,7 +407,10 @@ class House:
 
     def _require_initial(self, account: int, leaving: bool) -> None:
         a = self.account(account)
-        found, _ = self.assess(account, a)
+        found = self.assess(account, a)
+        # All stopped but exits: value leaves only where nothing depends on a price.
+        free = not leaving or self.pause < EXITS_ONLY or found.initial == 0
+        require(free, "MarketPaused")
         require(found.state <= DEGRADED, "StalePrice")
         require(self._strong(a, self.cash.value(a.cash), found, leaving), "Underwater")
 
@@ -416,11 +418,11 @@ class House:
         self, account: int, market: int, was: Position, before: int, old: Account
     ) -> None:
         a = self.account(account)
-        found, _ = self.assess(account, a)
+        found = self.assess(account, a)
         balance = self.cash.value(a.cash)
         if self._strong(a, balance, found, False):
             return
-        prior, _ = self.assess(
+        prior = self.assess(
             account, old._replace(markets=a.markets - {market}), (market, was.lots, was.g)
         )
         e1, r1 = balance + found.unrealised + found.collateral, found.requirement
@@ -429,9 +431,12 @@ class House:
         require(e1 * r0 >= e0 * r1 if e0 > 0 else e1 >= e0, "HealthFell")
 
     def standing(self, account: int) -> Standing:
-        """Equity and requirement, interest at `now` (call `accrue` first, or use `margin`)."""
+        """Equity and requirement at the stored indices; `accrued().standing(...)` for now.
+
+        `smallest` counts lots as stored, shrinks not yet touched left out.
+        """
         a = self.account(account)
-        found, smallest = self.assess(account, a)
+        found = self.assess(account, a)
         return Standing(
             self.cash.value(a.cash) + found.unrealised + found.collateral,
             found.linear,
@@ -440,14 +445,14 @@ class House:
             found.stale_value,
             found.collateral,
             len(a.markets),
-            smallest,
+            min((abs(self.position(account, m).lots) for m in a.markets), default=0),
             found.state,
         )
 
     def margin(self, account: int) -> Margin:
         """E, R, E_init and R_init as of the accrued indices."""
         a = self.account(account)
-        found, _ = self.assess(account, a)
+        found = self.assess(account, a)
         balance = self.cash.value(a.cash)
         return Margin(
             balance + found.unrealised + found.collateral,
@@ -846,7 +851,7 @@ class House:
 
     def _require_bidder(self, bidder: int) -> None:
         b = self.account(bidder)
-        found, _ = self.assess(bidder, b)
+        found = self.assess(bidder, b)
         balance = self.cash.value(b.cash)
         if found.state <= DEGRADED:
             require(self._strong(b, balance, found, False), "Underwater")
