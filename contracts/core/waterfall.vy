@@ -64,17 +64,21 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
 @view
 def _smallest(account: uint256) -> uint256:
     """
-    @notice Lots of an account's smallest leg as stored, 0 without legs. Shrinks not yet touched make it smaller still
-            by their share, which only makes a slice leave more.
+    @notice Lots of an account's smallest leg as a touch now leaves it, 0 without legs.
     """
     least: uint256 = 0
     bits: uint256 = accounts.held[account]
     for _: uint256 in range(72):
         if bits == 0:
             break
-        size: uint256 = convert(abs(ledger.positions[account][health._lowest(bits)] >> 192), uint256)
-        bits &= unsafe_sub(bits, 1)
-        if least == 0 or size < least:
+        m: uint256 = health._lowest(bits)
+        bits &= unsafe_sub(bits, 1)  # bits != 0
+        lots: int256 = 0
+        g: int256 = 0
+        spill: int256 = 0
+        lots, g, spill = ledger._load(account, m, ledger.hot[m], 0)  # no price enters the lots
+        size: uint256 = convert(abs(lots), uint256)
+        if size != 0 and (least == 0 or size < least):
             least = size
     return least
 

@@ -67,6 +67,8 @@ def _x(word: uint256, elapsed: uint256) -> uint256:
     @param elapsed Seconds of auction clock; beyond t_end x stays at x_max.
     @return Nano of R.
     """
+    # Proof for the unsafe sums below: a stored curve has x0 <= x1 < 2^32 and t0 <= elapsed < t1 < 2^24, so
+    # every product is under 2^56 and no difference is negative, or zero where it divides.
     t0: uint256 = 0
     t1: uint256 = self._field(word, 96, 24)
     x0: uint256 = self._field(word, 0, 32)
@@ -83,9 +85,6 @@ def _x(word: uint256, elapsed: uint256) -> uint256:
             x1 = self._field(word, 64, 32)
             if elapsed >= t1:
                 return x1
-            # Proof: a stored curve has x0 <= x1 < 2^32, t0 <= elapsed < t1 < 2^24, so every product is under 2^56
-            # and no difference is negative or zero where it divides.
-
     return unsafe_add(
         x0,
         unsafe_div(unsafe_mul(unsafe_sub(x1, x0), unsafe_sub(elapsed, t0)), unsafe_sub(t1, t0)),

@@ -80,7 +80,7 @@ def _ln_ratio_up(a: uint256, b: uint256) -> int256:
             break
         d = d << 1
         k = unsafe_add(k, 1)
-    # ln(q) = 2 atanh(t), t = (q - 1) / (q + 1), |t| < 0.177: odd series to t**21, remainder < 1e-18.
+    # ln(q) = 2 atanh(t), t = (q - 1) / (q + 1), |t| < 0.177: series to t**21, remainder < 1e-18.
     # Proof: |a - d| < 2**65, so the numerator is < 2**161; a + d > 0; |t| < 2**94, z < 2**92, every
     # partial sum is < 2**98 and positive terms only, products < 2**192.
     t: int256 = unsafe_div(

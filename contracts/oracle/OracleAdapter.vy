@@ -84,7 +84,7 @@ event StateChanged:
     feed: indexed(uint256)
     old_state: uint256  # OK 0, DEGRADED 1, STALE 2, HALTED 3
     new_state: uint256
-    cause: uint256  # 0 none, 1 source missing, 2 spread, 3 breaker spread, 4 breaker jump, 5 guardian
+    cause: uint256  # 0 none, 1 missing source, 2 spread, 3 halting spread, 4 jump, 5 guardian
 
 
 MAX_HALT: constant(uint256) = 3 * 86_400  # s: time for the timelock's council to act, not for ever

@@ -103,15 +103,6 @@ def _high(hot: uint256) -> uint256:
 
 @internal
 @pure
-def _state(hot: uint256) -> uint256:
-    """
-    @notice The stored state: OK, DEGRADED or HALTED.
-    """
-    return (hot >> 198) & 3
-
-
-@internal
-@pure
 def _premium(hot: uint256) -> int256:
     """
     @notice 1e-6 of price, signed.

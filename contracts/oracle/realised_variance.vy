@@ -88,7 +88,7 @@ def _annualised_floor(log_return: int256, elapsed: uint256) -> uint256:
     @param elapsed Seconds, >= 1.
     @return 1e-16.
     """
-    # Proof: the square is < 2**204, shifted < 2**108; YEAR_SCALE < 2**78, so the product is < 2**186.
+    # Proof: the square is < 2**204, shifted < 2**108; YEAR_SCALE < 2**78: the product is < 2**186.
     size: uint256 = convert(abs(log_return), uint256)
     square: uint256 = unsafe_mul(size, size) >> 96
     return unsafe_div(unsafe_mul(square, YEAR_SCALE), elapsed << 96)

@@ -6,10 +6,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from plimsoll.deployment.chain import CallReverted, ChainError
 from plimsoll.deployment.config import ConfigError, Deployment, load_config
@@ -100,20 +100,21 @@ def _note(text: str) -> None:
 def _run(options: Options) -> int:
     config = _config(options)
     _guard(config.chain_id, options.mainnet)
-    with _chain(options) as chain:
+    result = sys.stdout
+    with redirect_stdout(sys.stderr), _chain(options) as chain:  # ape logs to stdout
         _guard(chain.chain_id, options.mainnet)
         session = prepare(config, chain, options.manifest)
         if options.verify_only:
-            return _finish(options, session, session.check(chain))
+            return _finish(options, session, session.check(chain), result)
         if options.dry_run:
-            _print_plan(session, chain, options, sys.stdout)
+            _print_plan(session, chain, options, result)
             return OK
         if not options.quiet:
-            _print_plan(session, chain, options, sys.stderr)
+            _print_plan(session, chain, replace(options, as_json=False), sys.stderr)
         _confirm(options, session)
         with _progress(options, len(session.plan.steps)) as report:
             session = session.run(chain, report)
-        return _finish(options, session, session.check(chain))
+        return _finish(options, session, session.check(chain), result)
 
 
 def _config(options: Options) -> Deployment:
@@ -242,7 +243,7 @@ def _print_plan(session: Session, chain: Web3Chain, options: Options, stream: An
     waiting = {
         number: not (sealed or step.is_done(chain)) for number, step in enumerate(plan.steps, 1)
     }
-    if options.as_json and stream is sys.stdout:
+    if options.as_json:
         json.dump(plan_json(plan, waiting), stream, indent=2)
         stream.write("\n")
         return
@@ -305,7 +306,9 @@ def _line(number: int, done: Done, total: int) -> str:
     return f"[{number + 1}/{total}] {done.step.text}: {done.hash} ({done.gas_used:,} gas)"
 
 
-def _finish(options: Options, session: Session, findings: list[Finding]) -> int:
+def _finish(
+    options: Options, session: Session, findings: list[Finding], stream: TextIO
+) -> int:
     wrong = failures(findings)
     plan = session.plan
     if options.as_json:
@@ -321,17 +324,20 @@ def _finish(options: Options, session: Session, findings: list[Finding]) -> int:
             "checks": len(findings),
             "failures": [asdict(finding) for finding in wrong],
         }
-        print(json.dumps(result, indent=2))
+        print(json.dumps(result, indent=2), file=stream)
         return FAILED if wrong else OK
     for name, address in plan.addresses.items():
         entry = session.manifest.contracts.get(name)
         gas = f"  {entry.gas_used:>10,} gas  code {entry.code_hash[:18]}..." if entry else ""
-        print(f"{name:<24} {address}{gas}")
-    print(f"plan {plan.hash}, manifest {session.path}")
+        print(f"{name:<24} {address}{gas}", file=stream)
+    print(f"plan {plan.hash}, manifest {session.path}", file=stream)
     for finding in wrong:
-        print(finding)
+        print(finding, file=stream)
     left = [finding for finding in findings if finding.what.startswith("the deployer")]
     if left and left[0].ok:
-        print(f"the account {plan.account} holds nothing; the timelock owns every contract")
-    print(f"verification: {len(findings) - len(wrong)} of {len(findings)} checks ok")
+        print(
+            f"the account {plan.account} holds nothing; the timelock owns every contract",
+            file=stream,
+        )
+    print(f"verification: {len(findings) - len(wrong)} of {len(findings)} checks ok", file=stream)
     return FAILED if wrong else OK

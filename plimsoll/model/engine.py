@@ -722,9 +722,24 @@ class House:
         self.cash.reprice()
 
     @transaction
+    def set_status(self, market: int, status: int) -> None:
+        """Make a market stricter, as the guardian may."""
+        config = self.configs[market]
+        require(config.status != CLOSED, "MarketClosed")
+        require(config.status < status < CLOSED, "BadParameter")
+        self.configs[market] = Config(**{**config.__dict__, "status": status})
+
+    @transaction
+    def set_pause(self, level: int) -> None:
+        """Level of the whole house, as the owner may set it."""
+        require(level <= EXITS_ONLY, "BadParameter")
+        self.pause = level
+
+    @transaction
     def wind_down(self, market: int) -> None:
         """End a reduce-only market at its settlement price."""
         config = self.configs[market]
+        require(config.status != CLOSED, "MarketClosed")
         require(config.status == REDUCE_ONLY, "MarketOpen")
         self.risk.close(market)
         self.configs[market] = Config(**{**config.__dict__, "status": CLOSED})
@@ -734,6 +749,7 @@ class House:
     @transaction
     def freeze(self, account: int) -> Standing:
         """Freeze for an auction; returns the standing with interest accrued."""
+        require(self.pause < CLOSED, "MarketPaused")
         self.cash.accrue(self.now)
         a = self.account(account)
         require(not a.frozen, "Frozen")
@@ -772,6 +788,7 @@ class House:
     @transaction
     def sell_slice(self, account: int, bidder: int, t: SliceTerms) -> SliceResult:
         """Sell a pro-rata slice of a frozen account; the bidder must meet R_init afterwards."""
+        require(self.pause < CLOSED, "MarketPaused")
         cash = self.cash
         cash.accrue(self.now)
         a, b = self.account(account), self.account(bidder)
@@ -868,6 +885,7 @@ class House:
         charge per lot of the opposite sides before they shrink; socialised cash up to a share; the
         rest charged without the cap; what even that leaves socialised after all.
         """
+        require(self.pause < CLOSED, "MarketPaused")
         cash = self.cash
         cash.accrue(self.now)
         a = self.account(account)

@@ -55,14 +55,18 @@ class Flow:
         return max(self.net - released, 0)
 
     def inflow(self, amount: int, now: int) -> Flow:
-        """After tokens came in. Refused OutOfRange over the largest total."""
+        """After tokens came in; nothing for 0. Refused OutOfRange over the largest total."""
+        if amount == 0:
+            return self
         kept = self.kept + amount
         if kept > MAX_KEPT:
             raise Refused("OutOfRange")
         return replace(self, kept=kept, net=max(self.net_at(now) - amount, -kept), time=now)
 
     def outflow(self, amount: int, now: int, limited: bool = True) -> Flow:
-        """After tokens went out. Refused VaultShort or OutflowLimit."""
+        """After tokens went out; nothing for 0. Refused VaultShort or OutflowLimit."""
+        if amount == 0:
+            return self
         if amount > self.kept:
             raise Refused("VaultShort")
         kept, net = self.kept - amount, self.net_at(now)

@@ -263,6 +263,17 @@ class Driver:
         self.twin.set_quote(feed, replace(quote, state=state, low=low, high=high, age=age))
         self.events[f"state {state}"] += 1
 
+    def pause(self, level: int) -> None:
+        """The owner sets the level of the house."""
+        self.run("pause", lambda: self.twin.simple("set_pause", level, role="owner"))
+
+    def wind_down(self, market: int) -> None:
+        """End a market: reduce-only, then closed at its settlement price."""
+        self.twin.chain.oracle.set_settlement(market + 1, self.mark(market))
+        for call, args in (("set_status", (market, 2)), ("wind_down", (market,))):
+            # Open positions are valued at the settlement price from here on: a price move (P8).
+            self.run(call, lambda c=call, a=args: self.twin.simple(c, *a, role="owner"), spared=True)
+
     def time(self, seconds: int) -> None:
         self.twin.advance(seconds)
         self.events["time"] += 1

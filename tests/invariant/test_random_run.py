@@ -8,6 +8,13 @@ import pytest
 
 from tests.invariant.driver import Driver, quiet
 
+def jump(rng: random.Random) -> int:
+    """A price move in 1e-4: mostly small, one in six a crash or a squeeze."""
+    if rng.random() < 0.17:
+        return rng.choice((-1, 1)) * rng.randrange(800, 3_000)
+    return round(rng.gauss(0, 200))
+
+
 PATIENCE = 40  # steps after which stale feeds come back
 STEPS = {
     "trade": (
@@ -15,7 +22,7 @@ STEPS = {
         lambda r: (
             r.randrange(9),
             r.randrange(2),
-            r.choice((1, 10, 30, 60, 90)),
+            r.choice((1, 10, 20, 40, 60, 80)),
             r.random() < 0.5,
             r.randrange(-60, 61),
             r.choice((0, 1, 1, 0, 2, 4)),
@@ -37,7 +44,7 @@ STEPS = {
     "budget": (1, lambda r: (r.choice((1, 10)),)),
     "fees": (2, lambda r: (r.randrange(2),)),
     "pay_keeper": (2, lambda r: (r.randrange(9), r.randrange(10**17))),
-    "price": (14, lambda r: (r.randrange(1, 3), round(r.gauss(0, 300)))),
+    "price": (14, lambda r: (r.randrange(1, 3), jump(r))),
     "funding": (4, lambda r: (r.randrange(1, 3), r.randrange(-800, 800))),
     "feed": (
         2,
@@ -49,6 +56,7 @@ STEPS = {
             r.randrange(120),
         ),
     ),
+    "pause": (1, lambda r: (r.choice((0, 0, 0, 0, 1, 2, 3, 4)),)),
     "time": (10, lambda r: (r.choice((15, 15, 15, 15, 1, 600, 3_600, 86_400)),)),
     "cure": (1, lambda r: (r.randrange(9),)),
     "sell": (7, lambda r: (r.randrange(9), r.choice((1, 2, 2, r.randrange(9))), r.randrange(4_000), r.choice((100, 100, 30)))),
@@ -61,12 +69,15 @@ def run(driver: Driver, seed: int, steps: int) -> None:
     rng = random.Random(seed)
     names, weights = list(STEPS), [weight for weight, _ in STEPS.values()]
     for number in range(steps):
+        if number == steps * 9 // 10:
+            driver.wind_down(1)
         name = rng.choices(names, weights)[0]
         arguments = STEPS[name][1](rng)
         try:
             getattr(driver, name)(*arguments)
             if number % PATIENCE == 0:
                 quiet(driver)
+                driver.pause(0)
         except AssertionError as wrong:
             raise AssertionError(f"seed {seed}, step {number}, {name}{arguments}: {wrong}") from wrong
 
