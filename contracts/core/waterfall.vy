@@ -285,9 +285,12 @@ def _close_legs(account: uint256, head: int256, w: uint256) -> (int256, DynArray
         value: int256 = unsafe_add(unsafe_add(unsafe_mul(lots, unsafe_sub(basis, x)), g), spill)
         h = cash._credit(accounts._with_fresh(h, value, health._period()), w, value)
         ledger._store(account, m, 0, 0, hot)
+        if (engine_state.config[m] >> 168) & 255 == engine_state.CLOSED:
+            # Wound down: the fund's residual takes the lots over at the final mark. Nobody to charge, nothing to shrink.
+            ledger._book(m, -value)
+            continue
         ledger._book(m, -g - spill)
-        # In a wound-down market the fund's residual takes the lots over: nobody to charge, nothing to shrink.
-        if lots != 0 and (engine_state.config[m] >> 168) & 255 != engine_state.CLOSED:
+        if lots != 0:
             legs.append(Closed(market=m, lots=lots, basis=basis, mark=mark))
     return h, legs
 

@@ -431,10 +431,7 @@ class House:
         require(e1 * r0 >= e0 * r1 if e0 > 0 else e1 >= e0, "HealthFell")
 
     def standing(self, account: int) -> Standing:
-        """Equity and requirement at the stored indices; `accrued().standing(...)` for now.
-
-        `smallest` counts lots as stored, shrinks not yet touched left out.
-        """
+        """Equity and requirement at the stored indices; `accrued().standing(...)` for now."""
         a = self.account(account)
         found = self.assess(account, a)
         return Standing(
@@ -445,9 +442,14 @@ class House:
             found.stale_value,
             found.collateral,
             len(a.markets),
-            min((abs(self.position(account, m).lots) for m in a.markets), default=0),
+            self._smallest(account, a),
             found.state,
         )
+
+    def _smallest(self, account: int, a: Account) -> int:
+        """Lots of the smallest leg as a touch now leaves it, 0 without legs. No price enters."""
+        touched = (self._market(m).touch(self.position(account, m), 0).lots for m in a.markets)
+        return min((abs(lots) for lots in touched if lots), default=0)
 
     def margin(self, account: int) -> Margin:
         """E, R, E_init and R_init as of the accrued indices."""
