@@ -21,7 +21,9 @@ URLs never go into files or output.
 
 @click.command(name="deploy", epilog=EPILOG, context_settings={"max_content_width": 100})
 @click.argument("config", default="local")
-@click.option("--network", help="As in ape: ethereum:sepolia:node, ethereum:sepolia:https://..., ...")
+@click.option(
+    "--network", help="As in ape: ethereum:sepolia:node, ethereum:sepolia:https://..., ..."
+)
 @click.option("--account", help="Alias of the deploying account; else PLIMSOLL_DEPLOYER_KEY.")
 @click.option("--manifest", type=click.Path(path_type=Path), help="Where the manifest is kept.")
 @click.option(
@@ -35,9 +37,13 @@ URLs never go into files or output.
 @click.option("--verify-only", is_flag=True, help="Check what the manifest says against the chain.")
 @click.option("--yes", is_flag=True, help="Do not ask before sending.")
 @click.option("--i-know-this-is-mainnet", "mainnet", is_flag=True, help="Allow real networks.")
-@click.option("--max-fee-gwei", type=float, default=500.0, show_default=True, help="Per gas, at most.")
+@click.option(
+    "--max-fee-gwei", type=float, default=500.0, show_default=True, help="Per gas, at most."
+)
 @click.option("--tip-gwei", type=float, help="Priority fee; the node's suggestion unless given.")
-@click.option("--timeout", type=float, default=120.0, show_default=True, help="Seconds per receipt.")
+@click.option(
+    "--timeout", type=float, default=120.0, show_default=True, help="Seconds per receipt."
+)
 @click.option("--confirmations", type=int, default=1, show_default=True, help="Blocks per step.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")

@@ -58,14 +58,14 @@ def __init__(vault: address, admin: address):
 @external
 def freeze(account: uint256) -> IMarginEngine.Standing:
     """
-    @notice Freezes an account for its auction. Only the auction may call.
+    @notice Freezes an account for its auction; one frozen already by an auction since replaced is taken over.
+            Only the auction may call, and it keeps which accounts it runs.
     @param account Account id.
     @return Its standing, interest accrued.
     """
     self._only_auction()
     w: uint256 = cash._accrue()
     h: int256 = accounts.head[account]
-    errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
     accounts.head[account] = h | accounts.FROZEN_BIT
     log IMarginEngine.FrozenSet(account=account, frozen=True)
     return waterfall._standing(account, h, w)

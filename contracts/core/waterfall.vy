@@ -384,7 +384,7 @@ def _deleverage(
     """
     @notice Closes a frozen account against the opposite sides, recognises its loss, finds its payers.
     @param account Account id, frozen.
-    @param buyer Account id that buys collateral where E < R after the legs closed.
+    @param buyer Account id that buys the collateral where E < 0.
     @param t Terms.
     """
     w: uint256 = cash._accrue()
@@ -396,8 +396,8 @@ def _deleverage(
         value: uint256 = 0
         worth: uint256 = 0
         value, worth = self._collateral_value(account, h)
-        # R of collateral alone is its haircut: E < R is cash + haircut value < 0.
-        if cash._value(h, w) + convert(worth, int256) < 0:
+        # Only where E < 0: a solvent loan is never sold at its haircut, which would make a loss out of none.
+        if cash._value(h, w) + convert(value, int256) < 0:
             h = self._sell_collateral(account, buyer, h, worth * t.collateral_price // 10000, w)
     r: IMarginEngine.DeleverageResult = empty(IMarginEngine.DeleverageResult)
     balance: int256 = cash._value(h, w)

@@ -626,15 +626,15 @@ def _pay(
     executed = min(executed, left)
     started = min(started, left - executed)
     if starter == msg.sender:
-        self._pay_one(ENGINE.address, account, msg.sender, executed + started)
-        return empty(address)
-    self._pay_one(ENGINE.address, account, msg.sender, executed)
-    self._pay_one(ENGINE.address, account, starter, started)
-    return empty(address)
+        self._pay_one(account, msg.sender, executed + started)
+    else:
+        self._pay_one(account, msg.sender, executed)
+        self._pay_one(account, starter, started)
+    return starter if started == 0 else empty(address)
 
 
 @internal
-def _pay_one(engine: address, account: uint256, keeper: address, amount: uint256):
+def _pay_one(account: uint256, keeper: address, amount: uint256):
     """
     @notice Pays a keeper into its account 0. A payment the engine refuses (it may not be able to credit
             that account) is dropped: a starter must not be able to block the sale.
@@ -642,7 +642,7 @@ def _pay_one(engine: address, account: uint256, keeper: address, amount: uint256
     if amount == 0:
         return
     paid: bool = raw_call(
-        engine,
+        ENGINE.address,
         abi_encode(
             convert(keeper, uint256) << 96,
             amount,

@@ -81,12 +81,14 @@ def calldata(name: str, function: str, *args: Any) -> bytes:
 
 def creation_code(name: str, *args: Any) -> bytes:
     """Creation code with its ABI-encoded constructor arguments."""
-    built = artifact(name)
-    inputs = next((e["inputs"] for e in built.abi if e["type"] == "constructor"), [])
-    return make_encoder(inputs, built.initcode)(*args)
+    return make_encoder(_constructor_inputs(name), artifact(name).initcode)(*args)
 
 
 def constructor_names(name: str) -> list[str]:
     """The constructor's parameter names, in order."""
-    inputs = next((e["inputs"] for e in artifact(name).abi if e["type"] == "constructor"), [])
-    return [str(entry["name"]).rstrip("_") for entry in inputs]
+    return [str(entry["name"]).rstrip("_") for entry in _constructor_inputs(name)]
+
+
+def _constructor_inputs(name: str) -> Abi:
+    found = [entry["inputs"] for entry in artifact(name).abi if entry["type"] == "constructor"]
+    return list(found[0]) if found else []

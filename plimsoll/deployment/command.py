@@ -306,9 +306,7 @@ def _line(number: int, done: Done, total: int) -> str:
     return f"[{number + 1}/{total}] {done.step.text}: {done.hash} ({done.gas_used:,} gas)"
 
 
-def _finish(
-    options: Options, session: Session, findings: list[Finding], stream: TextIO
-) -> int:
+def _finish(options: Options, session: Session, findings: list[Finding], stream: TextIO) -> int:
     wrong = failures(findings)
     plan = session.plan
     if options.as_json:

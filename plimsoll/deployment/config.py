@@ -426,7 +426,7 @@ class Deployment(Model):
         return problems
 
     def _duplicates(self) -> list[str]:
-        lists = {
+        lists: dict[str, list[Any]] = {
             "oracle.feeds (name)": [feed.name for feed in self.oracle.feeds],
             "oracle.feeds (id)": [feed.id for feed in self.oracle.feeds],
             "markets (name)": [market.name for market in self.markets],

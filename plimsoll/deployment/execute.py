@@ -10,7 +10,6 @@ from plimsoll.deployment.create3 import create_address, proxy_address, salt_of
 from plimsoll.deployment.plan import Plan, Step
 from plimsoll.errors import by_selector, describe
 
-
 LAG_TRIES = 10
 
 

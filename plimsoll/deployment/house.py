@@ -35,7 +35,12 @@ TEST_CONTRACTS = PROJECT_ROOT / "tests" / "contracts"
 AGGREGATOR_DECIMALS = 8
 # Names in a configuration that a house fills in by itself.
 ACTORS = ("council", "guardian", "treasury", "matcher")
-PRICES: dict[str, Number] = {"ETH": 2_000, "BTC": 40_000, "SOL": 100, "USD": 1}  # first answers, USD
+PRICES: dict[str, Number] = {
+    "ETH": 2_000,
+    "BTC": 40_000,
+    "SOL": 100,
+    "USD": 1,
+}  # first answers, USD
 
 
 def account_id(owner: Any, index: int = 0) -> int:
@@ -343,9 +348,7 @@ def deploy_house(
     chain = EvmChain(evm, deployer)
     plan = build_plan(settings, deployer, predict_factory(chain))
     outcomes = execute(plan, chain)
-    contracts = {
-        name: evm.at(abi_of(name), address) for name, address in plan.addresses.items()
-    }
+    contracts = {name: evm.at(abi_of(name), address) for name, address in plan.addresses.items()}
     house = House(
         evm=evm,
         config=settings,

@@ -149,7 +149,9 @@ def git_commit() -> str:
     """The commit checked out, with "+changes" where files differ from it; "" outside a repository."""
     try:
         commit = _git("rev-parse", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", "contracts", "plimsoll")
+        changed = _git(
+            "status", "--porcelain", "--untracked-files=no", "--", "contracts", "plimsoll"
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return commit + ("+changes" if changed else "")

@@ -417,7 +417,10 @@ class _Builder:
                 value=_Low(_market_word(values), 177),
                 text=f"list market {market.name} as {number}",
             )
-        for kind, name, getter in ((AUCTION, "LiquidationAuction", "auction"), (FUND, "InsuranceFund", "fund")):
+        for kind, name, getter in (
+            (AUCTION, "LiquidationAuction", "auction"),
+            (FUND, "InsuranceFund", "fund"),
+        ):
             self._call(
                 "MarginEngine",
                 "set_module",

@@ -48,6 +48,22 @@ class LocalSigner:
         return bytes(self._account.sign_transaction(transaction).raw_transaction)
 
 
+class Watcher:
+    """Nobody's key: reads as `address`, cannot send."""
+
+    def __init__(self, address: str = "0x" + "00" * 20) -> None:
+        self._address = address
+
+    @property
+    def address(self) -> str:
+        return self._address
+
+    def sign(self, transaction: dict[str, Any]) -> bytes:
+        raise ChainError(
+            "this handle only reads; give it a signer (LocalSigner, ApeSigner) to send"
+        )
+
+
 class ApeSigner:
     """An account of ape (a keyfile, a hardware wallet, a test account); it may ask for consent."""
 
@@ -273,6 +289,7 @@ class Web3Chain:
         from web3.exceptions import TransactionNotFound
 
         deadline = time.monotonic() + self.patience.mined
+        pause = min(0.1, self.patience.poll)
         while True:
             for sent in hashes:
                 try:
@@ -286,7 +303,8 @@ class Web3Chain:
                     return found
             if time.monotonic() > deadline:
                 return None
-            self.pause()
+            time.sleep(pause)
+            pause = min(pause * 1.5, self.patience.poll)
 
     def _confirm(self, number: int) -> None:
         deadline = time.monotonic() + self.patience.mined * self.patience.tries
@@ -297,8 +315,9 @@ class Web3Chain:
 
     def _why(self, fields: dict[str, Any], number: int) -> bytes:
         """Revert data of a mined failure, by calling again on the block before it."""
-        request = {key: fields[key] for key in ("to", "data") if key in fields}
-        request["from"] = self.account
+        request: dict[str, Any] = {"data": fields["data"], "from": self.account}
+        if "to" in fields:
+            request["to"] = fields["to"]
         try:
             self._ask(lambda: self.web3.eth.call(request, number - 1, ccip_read_enabled=False))
         except CallReverted as exc:

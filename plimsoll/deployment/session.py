@@ -9,7 +9,13 @@ from pathlib import Path
 from plimsoll.deployment.chain import Chain
 from plimsoll.deployment.config import Deployment
 from plimsoll.deployment.execute import Done, execute, predict_factory
-from plimsoll.deployment.manifest import Manifest, ManifestError, manifest_path, new_manifest, with_step
+from plimsoll.deployment.manifest import (
+    Manifest,
+    ManifestError,
+    manifest_path,
+    new_manifest,
+    with_step,
+)
 from plimsoll.deployment.plan import Plan, PlanError, build_plan
 from plimsoll.deployment.verify import Finding, failures, verify
 

@@ -29,9 +29,7 @@ DOMAINS = {
     "InsuranceFund": ("Plimsoll Insurance Fund", "1"),
 }
 SHARE = {"name": "Plimsoll Insurance Fund", "symbol": "plINS", "decimals": 12}
-DOMAIN_TYPE = (
-    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-)
+DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 # Immutable -> constructor argument, where their names differ.
 ARGUMENTS = {
     ("MarginEngine", "NEXT"): "liquidation",

@@ -806,8 +806,7 @@ class House:
         a, b = self._credit(a, -c), self._credit(b, c)
         moved += c
         fresh = self.fresh(a) * t.fraction // ONE  # it stays fresh with whoever takes it
-        if fresh:
-            a, b = self._with_fresh(a, -fresh), self._with_fresh(b, fresh)
+        a, b = self._with_fresh(a, -fresh), self._with_fresh(b, fresh)
         if a.collateral:
             before, _ = self._collateral_value(account, a)
             self.custody.move_share(account, bidder, t.fraction)

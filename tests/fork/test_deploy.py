@@ -206,7 +206,9 @@ def check_roles_by_hand(testnet: Testnet, path: Path) -> None:
     assert "Timelock: no other operation waits" in seen
 
 
-def test_deploy__real_network_id__refused_without_the_flag(testnet: Testnet, tmp_path: Path) -> None:
+def test_deploy__real_network_id__refused_without_the_flag(
+    testnet: Testnet, tmp_path: Path
+) -> None:
     command = testnet.command(tmp_path / "m.json", "--yes", "--set", "chain_id=1")
     refused = run(command)
     assert refused.returncode == 4

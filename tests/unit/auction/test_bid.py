@@ -321,11 +321,14 @@ def test_pay__no_fee_in_sight__bounded_share_of_the_budget(world: World) -> None
     assert 0 < earned <= min(1 * USD, sold * model.MAX_INCENTIVE // NANO)
 
 
-def test_pay__budget_empty__sale_goes_on(world: World) -> None:
+def test_pay__budget_empty__sale_goes_on_and_starter_waits(world: World) -> None:
     world.begin(INSOLVENT)
     world.engine.set_money(0, 2**100, 2**100, 0)
-    world.bid()
+    world.bid(max_fraction=ONE // 2)
     assert world.paid(world.starter) == 0
+    world.engine.set_money(2**100, 2**100, 2**100, 0)
+    world.bid()
+    assert world.paid(world.starter) > 0
 
 
 def test_pay__starter_cannot_be_credited__sale_goes_on(world: World) -> None:
