@@ -135,8 +135,10 @@ def _with_fresh(head: int256, delta: int256, period: uint256) -> int256:
     @param delta Realised P&L, quote units.
     @param period Decay period, seconds.
     """
+    if delta == 0:  # nothing added: the decay's clock goes on
+        return head
     left: int256 = self._fresh(head, period)
-    if left == 0 and delta <= 0:
+    if left == 0 and delta < 0:
         return head
     amount: int256 = min(max(left + delta, 0), (1 << 80) - 1)
     now: int256 = convert(block.timestamp & (2**32 - 1), int256)

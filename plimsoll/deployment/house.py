@@ -283,7 +283,7 @@ class House:
         return target.method(function).transact(*args, sender=self.timelock.address)
 
 
-def test_config(
+def house_config(
     evm: Evm,
     addresses: Mapping[str, str],
     overrides: Mapping[str, Any] | None = None,
@@ -293,7 +293,6 @@ def test_config(
     return load_config(config, addresses, {"chain_id": evm.chain_id, **(overrides or {})})
 
 
-test_config.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
 
 
 def deploy_house(
@@ -344,7 +343,7 @@ def deploy_house(
         name = str(entry["token"]).removeprefix("$")
         tokens[name] = evm.deploy(_test_contract("MintableToken"), int(entry["decimals"]))
     names |= {name: token.address for name, token in tokens.items()}
-    settings = test_config(evm, names, overrides, path)
+    settings = house_config(evm, names, overrides, path)
     chain = EvmChain(evm, deployer)
     plan = build_plan(settings, deployer, predict_factory(chain))
     outcomes = execute(plan, chain)
@@ -382,5 +381,5 @@ __all__ = [
     "House",
     "account_id",
     "deploy_house",
-    "test_config",
+    "house_config",
 ]

@@ -308,7 +308,7 @@ class Driver:
         amount = (s.requirement - s.equity) // TOK + 1
         refused, _ = self.run("cure", lambda: self.twin.deposit(account, amount), account)
         s = self.standings()[account]
-        assert refused or s.equity >= s.requirement, f"P21: a deposit did not cure: {s}"
+        assert not refused and s.equity >= s.requirement, f"P21: not cured ({refused}): {s}"
 
     def sell(self, pick: int, bidder: int, elapsed: int, share: int) -> None:
         """P16, P18, P19, P23 on a slice sold at some point of the curve."""

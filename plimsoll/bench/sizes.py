@@ -1,0 +1,19 @@
+"""Sizes of the deployable contracts, and the bound that CI keeps."""
+
+from __future__ import annotations
+
+from plimsoll.compiler import PROJECT_ROOT, compile_contract
+
+MAX_BYTES = 23_000  # EIP-170 allows 24,576
+
+
+def deployables() -> list[str]:
+    """Names of all contracts that are deployed: the CamelCase files under contracts/."""
+    found = (PROJECT_ROOT / "contracts").rglob("*.vy")
+    return sorted(path.stem for path in found if path.stem[0].isupper())
+
+
+def contract_sizes() -> dict[str, int]:
+    """Bytes on chain by contract, immutables counted, the largest first."""
+    sizes = {name: compile_contract(name).runtime_size for name in deployables()}
+    return dict(sorted(sizes.items(), key=lambda item: -item[1]))

@@ -1,0 +1,21 @@
+"""One house, deployed once; tests that change it take `house`, which is put back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from plimsoll.deployment.house import House, deploy_house
+
+
+@pytest.fixture(scope="session")
+def built_house() -> House:
+    return deploy_house()
+
+
+@pytest.fixture
+def house(built_house: House) -> Iterator[House]:
+    before = built_house.evm.snapshot()
+    yield built_house
+    built_house.evm.revert(before)
