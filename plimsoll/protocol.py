@@ -7,9 +7,9 @@
     house = Protocol.connect(manifest, url, key="0x...")         # with a key it also sends
     house.deposit(account, "1000")
 
-Works over web3 without ape, over ape's provider (`Protocol(manifest, Web3Chain(provider.web3, ...))`),
-and on the in-process EVM (`Protocol.of_house(house)`). Money is USD, sizes are units of the
-underlying, prices USD per unit; integers appear only in account, market and auction ids. A revert
+Works over web3 without ape, over ape's provider (a `Web3Chain` of `provider.web3`), and on the
+in-process EVM (`Protocol.of_house(house)`). Money is USD, sizes are units of the underlying, prices
+USD per unit; integers appear only in account, market and auction ids. A revert
 raises `ProtocolError`, whose `info` is its line of the error table.
 """
 
@@ -347,7 +347,7 @@ class Protocol:
         return Solvency(**parts, gap=word.gap)
 
     def auction_quote(self, account: int) -> AuctionQuote:
-        """What the account's auction asks for now; `ProtocolError` NoAuction where there is none."""
+        """What the account's auction asks for now; `ProtocolError` NoAuction without one."""
         word = self.read("LiquidationAuction", "cost", account)
         return AuctionQuote(
             id=word.id,
@@ -408,7 +408,7 @@ class Protocol:
         move: bool = False,
         budget_usd: Number = 0,
     ) -> Sent:
-        """Lets an operator act for all accounts of the sender until `expiry` (unix s; 0 revokes)."""
+        """Lets an operator act for the sender's accounts until `expiry` (unix s; 0 revokes)."""
         scope = int(trade) | int(move) << 1
         budget = quote_units(budget_usd)
         return self.send("MarginEngine", "set_operator", operator, expiry, scope, budget)

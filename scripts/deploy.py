@@ -1,10 +1,11 @@
-"""`ape run deploy`: plan, confirm, execute, verify. See docs/operations.md.
+"""`ape run deploy`: plan, confirm, execute, verify. See docs/deployment.md.
 
 Only click is imported here, so that --help is quick; the work is in plimsoll.deployment.command.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -31,7 +32,7 @@ URLs never go into files or output.
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override a key by its path, e.g. timelock.delay_seconds=3600; $name=0x... gives an address.",
+    help="Override a key by its path (fund.drip_seconds=3600), or give an address ($name=0x...).",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and its hash, send nothing.")
 @click.option("--verify-only", is_flag=True, help="Check what the manifest says against the chain.")
@@ -69,6 +70,8 @@ def cli(
     Prints the plan, asks, executes what the chain does not show as done already, verifies code and
     every role, and keeps a manifest. Cut off anywhere, run it again: it goes on where it stopped.
     """
+    # The package is used from the repository, not installed, and ape does not add its root.
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from plimsoll.deployment.command import Options, run
 
     raise SystemExit(

@@ -1,8 +1,8 @@
 """The engine with its real vault and standard margin on an in-process EVM, for twin runs.
 
-Oracle words are set by hand, and venue, auction, insurance fund and governance are plain addresses, so
-that a test can bring the engine into every state its neighbours could. For the whole protocol as it is
-deployed see `plimsoll.deployment.house`.
+Oracle words are set by hand, and venue, auction, insurance fund and governance are plain addresses,
+so that a test can bring the engine into every state its neighbours could. For the whole protocol as
+it is deployed see `plimsoll.deployment.house`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ from plimsoll.localnet.errors import RpcError
 BLOCK_SECONDS = 12
 TX_GAS = 16_000_000
 BLOCK_GAS = 4_000_000_000
+# The first block's time is fixed, so that timestamps, signatures and with them gas repeat exactly.
 OPTIONS = AnvilOptions(
+    timestamp=1_800_000_000,
     timestamp_interval=BLOCK_SECONDS,
     base_fee=0,
     gas_limit=BLOCK_GAS,
@@ -109,6 +111,7 @@ class BenchChain:
     def send_many(self, calls: Sequence[Call]) -> None:
         """Mines many calls in one block; all must succeed."""
         requests = [_transaction(*call) for call in calls]
+        self._number(requests)
         self.rpc.call("evm_setAutomine", False)
         try:
             sent = self.rpc.batch([("eth_sendTransaction", [request]) for request in requests])
@@ -119,13 +122,30 @@ class BenchChain:
         for request, receipt in zip(requests, receipts, strict=True):
             self._checked(request, receipt, "one of many")
 
+    def _number(self, requests: list[dict[str, Any]]) -> None:
+        """Gives each its nonce: the node answers the calls of a batch in any order."""
+        following: dict[str, int] = {}
+        for request in requests:
+            sender = request["from"]
+            if sender not in following:
+                count = self.rpc.call("eth_getTransactionCount", sender, "latest")
+                following[sender] = int(count, 16)
+            request["nonce"] = hex(following[sender])
+            following[sender] += 1
+
     def advance(self, seconds: int) -> None:
         """Moves the clock and mines a block there."""
         self.anvil.mine(1, self.block()[1] + max(seconds, 1))
 
     def steps(self, sender: str, to: str, data: bytes) -> dict[str, Any]:
-        """Every step of a call as it would run next, changing nothing."""
-        wanted = {"disableStorage": True, "enableMemory": False, "disableStack": False}
+        """Every step of a call as it would run in the next block, changing nothing."""
+        number, timestamp = self.block()
+        wanted = {
+            "disableStorage": True,
+            "enableMemory": False,
+            "disableStack": False,
+            "blockOverrides": {"number": hex(number + 1), "time": hex(timestamp + BLOCK_SECONDS)},
+        }
         reply: dict[str, Any] = self.rpc.call(
             "debug_traceCall", _transaction(sender, to, data), "latest", wanted
         )

@@ -14,16 +14,18 @@ from typing import Any
 
 from plimsoll import orders
 from plimsoll.bench.chain import BenchChain
-from plimsoll.deployment.abi import abi_of, calldata, decoder
+from plimsoll.compiler import PROJECT_ROOT, Artifact, compile_contract
+from plimsoll.deployment.abi import calldata, decoder
 from plimsoll.deployment.config import DEFAULTS, parse_config
 from plimsoll.deployment.execute import NotReady, execute, predict_factory
-from plimsoll.deployment.house import ACTORS, test_contract
 from plimsoll.deployment.plan import build_plan
 from plimsoll.evm.abi import make_encoder
 from plimsoll.signed_reports import PriceReport, encode_update
 from plimsoll.signed_reports import sign as sign_report
 from plimsoll.units import Number, lots, ticks, to_units, token_units
 
+TEST_CONTRACTS = PROJECT_ROOT / "tests" / "contracts"
+ACTORS = ("council", "guardian", "treasury", "matcher")  # names that the configuration refers to
 MARKETS = 32
 THREE, SIGNED = MARKETS + 1, MARKETS + 2  # feed ids: three aggregators; signed reports
 PRICE = 2_000  # USD, of everything
@@ -97,17 +99,21 @@ class House:
 
     def token(self, sender: str, name: str, function: str, *args: Any) -> None:
         """A call to a token."""
-        self.chain.receipt(sender, self.tokens[name], _test_calldata("MintableToken", function, *args))
+        self.chain.receipt(
+            sender, self.tokens[name], _test_calldata("MintableToken", function, *args)
+        )
 
     # -- people and money
 
-    def actor(self, name: str, quote: Number = 0, weth: Number = 0) -> Actor:
+    def actor(self, name: str, quote: Number = 0) -> Actor:
         """A fresh owner whose tokens the vault may take; `quote` USD are deposited in account 0."""
         self._actors += 1
         key = self._actors.to_bytes(32, "big")
         made = Actor(name, _address(key), key)
         for token in self.tokens:
-            self.token(made.address, token, "approve", self.addresses["CollateralVault"], 2**256 - 1)
+            self.token(
+                made.address, token, "approve", self.addresses["CollateralVault"], 2**256 - 1
+            )
             self.token(made.address, token, "mint", made.address, 10**30)
         if quote:
             self.deposit(made, quote)
@@ -132,6 +138,12 @@ class House:
             ]
             self.chain.send_many(calls)
 
+    def insure(self, usd: Number) -> None:
+        """Somebody deposits into the insurance fund."""
+        insurer = self.actor("insurer")
+        units = token_units(usd, None, 6)
+        self.do(insurer, "InsuranceFund", "deposit", units, insurer.address)
+
     def fill_ring(self, *actors: Actor) -> None:
         """Every word of the nonce ring as in an account that has placed 384 orders."""
         for actor in actors:
@@ -142,15 +154,20 @@ class House:
     def set_price(self, usd: Number, feeds: Sequence[int] | None = None) -> None:
         """Answers of these feeds (all of the markets unless told), poked, and a block more."""
         wanted = list(feeds or range(1, MARKETS + 1))
-        answer = to_units(usd, -AGGREGATOR_DECIMALS)
-        data = _test_calldata("ChainlinkAggregator", "set_answer", answer)
-        oracle = self.addresses["OracleAdapter"]
-        sender = self.chain.account
-        calls = [(sender, one, data) for feed in wanted for one in self.aggregators[feed]]
-        self.chain.send_many(calls)
+        self.answer(usd, wanted)
+        oracle, sender = self.addresses["OracleAdapter"], self.chain.account
         pokes = [(sender, oracle, calldata("OracleAdapter", "poke", feed, b"")) for feed in wanted]
         self.chain.send_many(pokes)
         self.chain.advance(12)
+
+    def answer(self, usd: Number, feeds: Sequence[int]) -> None:
+        """New answers of all aggregators of these feeds, not poked."""
+        answer = to_units(usd, -AGGREGATOR_DECIMALS)
+        data = _test_calldata("ChainlinkAggregator", "set_answer", answer)
+        sender = self.chain.account
+        self.chain.send_many(
+            [(sender, one, data) for feed in feeds for one in self.aggregators[feed]]
+        )
 
     def report(self) -> bytes:
         """A poke's payload for the signed feed: the same price, observed now."""
@@ -216,7 +233,9 @@ class House:
         """Gas of a call of the matcher."""
         return self.gas(self.names["matcher"], "SignedOrders", data, "fill")
 
-    def open_markets(self, buyer: Actor, seller: Actor, markets: Sequence[int], size: Number) -> None:
+    def open_markets(
+        self, buyer: Actor, seller: Actor, markets: Sequence[int], size: Number
+    ) -> None:
         """One pair in each of these markets, 16 to a call."""
         for start in range(0, len(markets), 16):
             signed, matches = [], []
@@ -255,13 +274,18 @@ class House:
             raise AssertionError(f"expected no gap in the books, got {solvency}")
 
 
+@cache
+def _test_contract(name: str) -> Artifact:
+    return compile_contract(name, contracts=TEST_CONTRACTS)
+
+
 def _test_calldata(contract: str, function: str, *args: Any) -> bytes:
     return bytes(_test_encoder(contract, function)(*args))
 
 
 @cache
 def _test_encoder(contract: str, function: str) -> Any:
-    built = test_contract(contract)
+    built = _test_contract(contract)
     entry = next(one for one in built.abi if one.get("name") == function)
     selector = next(
         text for name, text in built.method_identifiers.items() if name.startswith(f"{function}(")
@@ -270,7 +294,7 @@ def _test_encoder(contract: str, function: str) -> Any:
 
 
 def _create(chain: BenchChain, name: str, *args: Any) -> str:
-    built = test_contract(name)
+    built = _test_contract(name)
     inputs = next((e["inputs"] for e in built.abi if e["type"] == "constructor"), [])
     return chain.deploy(make_encoder(inputs, built.initcode)(*args))
 
@@ -311,7 +335,10 @@ def _signer() -> str:
 
 def deploy(chain: BenchChain) -> House:
     """Tokens, aggregators and the protocol, prices set and served."""
-    tokens = {"usd": _create(chain, "MintableToken", 6), "weth": _create(chain, "MintableToken", 18)}
+    tokens = {
+        "usd": _create(chain, "MintableToken", 6),
+        "weth": _create(chain, "MintableToken", 18),
+    }
     answer = to_units(PRICE, -AGGREGATOR_DECIMALS)
     aggregators = {
         feed: [
@@ -321,9 +348,7 @@ def deploy(chain: BenchChain) -> House:
         for feed in range(1, THREE + 1)
     }
     names = {name: _address((2**128 + i).to_bytes(32, "big")) for i, name in enumerate(ACTORS)}
-    config = parse_config(
-        _configuration(aggregators, chain.chain_id), {**names, **tokens}
-    )
+    config = parse_config(_configuration(aggregators, chain.chain_id), {**names, **tokens})
     plan = build_plan(config, chain.account, predict_factory(chain))
     house = House(chain, dict(plan.addresses), tokens, aggregators, names)
     try:
@@ -334,6 +359,3 @@ def deploy(chain: BenchChain) -> House:
     chain.advance(3_600)  # the collateral's cap is open, and slow open interest starts from rest
     house.set_price(PRICE, range(1, THREE + 1))
     return house
-
-
-__all__ = ["Actor", "House", "abi_of", "deploy"]

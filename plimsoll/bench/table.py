@@ -35,18 +35,10 @@ BARS: tuple[Operation, ...] = (
         "P1 162-172k",
     ),
     Operation("perp_trade_batched", "one of 16 pairs in a call", 70_000),
-    Operation(
-        "perp_reduce", "two-sided, one side takes profit", 150_000, "461k", "P1 162-172k"
-    ),
-    Operation(
-        "perp_held_marginal", "each further perp held, up to 32", 12_000, "140k and growing"
-    ),
-    Operation(
-        "portfolio_check_64", "64 options, 33 scenarios", 200_000, "20.9M", built=False
-    ),
-    Operation(
-        "portfolio_exact_16", "exact repricing, 16 options", 700_000, "5.6M", built=False
-    ),
+    Operation("perp_reduce", "two-sided, one side takes profit", 150_000, "461k", "P1 162-172k"),
+    Operation("perp_held_marginal", "each further perp held, up to 32", 12_000, "140k and growing"),
+    Operation("portfolio_check_64", "64 options, 33 scenarios", 200_000, "20.9M", built=False),
+    Operation("portfolio_exact_16", "exact repricing, 16 options", 700_000, "5.6M", built=False),
     Operation(
         "option_trade_16",
         "two-sided, portfolio margin, 16 positions each",
@@ -67,7 +59,7 @@ BARS: tuple[Operation, ...] = (
     Operation("auction_bid_1", "slice of one perp, bidder holds it", 180_000),
     Operation(
         "deleverage_1",
-        "one leg against its whole opposite side, any number of holders",
+        "one leg against its whole side, any number of holders, the loss falls the whole way",
         250_000,
         "none",
         "P1 138k per counterparty",
@@ -94,6 +86,8 @@ EXTRA: tuple[Operation, ...] = (
     Operation("report_1", "oracle poke with a report of 1 signer"),
     Operation("cancel", "one order, repeat"),
     Operation("realise", "a position's loss to cash, by its owner"),
+    Operation("deleverage_1_no_deficit", "solvent account: nobody pays"),
+    Operation("deleverage_1_fund_pays", "insolvent account: the fund pays all"),
     Operation("deleverage_1_holders_10", "deleverage_1 with 10 holders opposite"),
     Operation("deleverage_1_holders_100", "deleverage_1 with 100 holders opposite"),
     Operation("deleverage_1_holders_1000", "deleverage_1 with 1,000 holders opposite"),

@@ -57,7 +57,7 @@ class Chain(Protocol):
         """Revert data of a creation that fails, tried without keeping it; empty if it works."""
 
     def send(self, to: str | None, data: bytes, note: str) -> Sent:
-        """Sends and waits until it is mined; `to` None creates. Raises `CallReverted`, `ChainError`."""
+        """Sends, waits until mined; `to` None creates. Raises `CallReverted`, `ChainError`."""
 
     def block(self) -> tuple[int, int]:
         """Number and timestamp (unix seconds) of the newest block."""
@@ -72,7 +72,7 @@ class Chain(Protocol):
         """Logs with one of these first topics, as mappings; None where logs cannot be asked for."""
 
     def wait_until(self, timestamp: int, note: str) -> None:
-        """Returns when a block at or after `timestamp` exists; `ChainError` when that takes long."""
+        """Returns once a block at or after `timestamp` exists; `ChainError` if that is long."""
 
 
 class EvmChain:

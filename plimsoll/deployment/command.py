@@ -16,7 +16,15 @@ from plimsoll.deployment.config import ConfigError, Deployment, load_config
 from plimsoll.deployment.execute import Done, NotReady, StepFailed
 from plimsoll.deployment.manifest import ManifestError
 from plimsoll.deployment.plan import Plan, PlanError
-from plimsoll.deployment.rpc import ApeSigner, Fees, LocalSigner, Patience, Signer, Web3Chain
+from plimsoll.deployment.rpc import (
+    ApeSigner,
+    Fees,
+    LocalSigner,
+    Patience,
+    Signer,
+    Web3Chain,
+    short,
+)
 from plimsoll.deployment.session import PlanChanged, Session, prepare
 from plimsoll.deployment.verify import Finding, failures
 
@@ -151,8 +159,7 @@ def _chain(options: Options) -> Iterator[Web3Chain]:
         context = networks.parse_network_choice(options.network or networks.default_ecosystem.name)
         provider = context.__enter__()
     except (ApeException, OSError, ValueError) as exc:
-        text = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
-        raise ChainError(f"no connection to {_shown(options.network)}: {text}") from exc
+        raise ChainError(f"no connection to {_shown(options.network)}: {short(exc)}") from exc
     try:
         yield Web3Chain(
             provider.web3,
@@ -264,8 +271,8 @@ def _print_plan(session: Session, chain: Web3Chain, options: Options, stream: An
     delay = plan.config.timelock.delay_floor_seconds
     lines += [
         "",
-        f"  {sum(waiting.values())} of {len(plan.steps)} steps to do; the hand-over waits {delay} s; "
-        f"afterwards the timelock {plan.addresses['Timelock']} owns everything and the account nothing",
+        f"  {sum(waiting.values())} of {len(plan.steps)} steps to do, {delay} s for the hand-over;",
+        f"  then {plan.addresses['Timelock']} (timelock) owns everything, the account nothing",
     ]
     print("\n".join(lines), file=stream, flush=True)
 

@@ -1,8 +1,8 @@
-"""One YAML per deployment: its models, their units (in the key names) and the way to chain integers.
+"""One YAML per deployment: its models, units (in the key names) and conversion to chain integers.
 
 Numbers are written as people say them and converted exactly; a value finer than the chain stores is
-refused. Addresses are `0x...` or `$name`, looked up in the `addresses` table of the file (one table, or
-one per chain id) and in what the caller adds, so that one file serves chains that differ in them only.
+refused. Addresses are `0x...` or `$name`, looked up in the file's `addresses` table (one table, or
+one per chain id) and in what the caller adds, so that one file serves several chains.
 
 Every error is a `ConfigError` whose lines name the key's path: `markets.0.risk.floor_percent: ...`.
 """
@@ -126,7 +126,7 @@ class Signed(Model):
 
 
 class Feed(Model):
-    """One price feed. Bands and jumps as fractions of the price, see contracts/oracle/feed_terms.vy."""
+    """One price feed; bands and jumps are relative. See contracts/oracle/feed_terms.vy."""
 
     name: Name
     id: Annotated[int, Field(ge=1, le=65_535)]
@@ -375,7 +375,7 @@ class Oracle(Model):
 
 
 class Deployment(Model):
-    """A whole deployment. `name` also salts the addresses: another name, another set of contracts."""
+    """A whole deployment. `name` also salts the addresses: another name, other contracts."""
 
     name: Name
     chain_id: Annotated[int, Field(ge=1)]

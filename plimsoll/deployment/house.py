@@ -1,15 +1,16 @@
 """A whole house on an in-process EVM, deployed by the same plan as on any chain.
 
     house = deploy_house()
-    trader = house.actor("trader", quote=10_000)           # minted, approved, deposited in account 0
+    trader = house.actor("trader", quote=10_000)           # minted, approved, deposited
     house.set_price("ETH", 2_000)                          # aggregator and poke
     house.trade("ETH-PERP", buyer=trader, seller=maker, size="1", price=2_000)
     house.engine.margin(account_id(trader))
 
-Contracts are `plimsoll.evm.Contract` handles (`house.engine`, `.vault`, `.oracle`, `.risk`, `.auction`,
-`.fund`, `.orders`, `.timelock`, and `house.contracts[name]`); `house.engine` answers the merged ABI of its
-three bytecodes. Governance is the timelock: `house.govern(contract, function, *args)` sends a call from
-its address. Amounts in helpers are human (Decimal, int or str), on contracts they are integers.
+Contracts are `plimsoll.evm.Contract` handles (`house.engine`, `.vault`, `.oracle`, `.risk`,
+`.auction`, `.fund`, `.orders`, `.timelock`, and `house.contracts[name]`); `house.engine` answers
+the merged ABI of its three bytecodes. Governance is the timelock: `house.govern(contract, function,
+*args)` sends a call from its address. Amounts in helpers are human (Decimal, int or str), on
+contracts they are integers.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Actor(str):
 
 @dataclass
 class House:
-    """Everything deployed. `feeds` maps a feed's name to its aggregators, `tokens` names to tokens."""
+    """Everything deployed. `feeds`: aggregators by feed name; `tokens`: by name."""
 
     evm: Evm
     config: Deployment
@@ -176,7 +177,7 @@ class House:
     # -- actors and money
 
     def actor(self, name: str = "", *, quote: Number = 0, index: int = 0) -> Actor:
-        """A fresh actor. Holds ether; the vault may take its tokens. `quote` USD go to its account."""
+        """A fresh actor with ether and approvals to the vault; `quote` USD are deposited."""
         made = Actor(self.evm.account(), name or f"actor{next(self._fresh)}")
         if name:
             self.actors[name] = made
@@ -278,7 +279,7 @@ class House:
             self.refresh()
 
     def govern(self, contract: str | Contract, function: str, *args: Any) -> Receipt:
-        """A call that only governance may make, sent from the timelock's address without its delay."""
+        """A governance call, sent from the timelock's address without its delay."""
         target = self.contracts[contract] if isinstance(contract, str) else contract
         return target.method(function).transact(*args, sender=self.timelock.address)
 
@@ -291,8 +292,6 @@ def house_config(
 ) -> Deployment:
     """The small test configuration (`defaults/house.yaml`) for this EVM."""
     return load_config(config, addresses, {"chain_id": evm.chain_id, **(overrides or {})})
-
-
 
 
 def deploy_house(
@@ -366,7 +365,7 @@ def deploy_house(
 
 
 def _plain_venue(house: House) -> str:
-    """A registered venue that anyone in the process can send from: an address with one byte of code."""
+    """A registered venue that the process can send from: an address with a byte of code."""
     venue = house.evm.account()
     house.evm.set_code(venue, b"\x00")
     house.govern("MarginEngine", "set_venue", venue, True)

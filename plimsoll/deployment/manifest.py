@@ -1,7 +1,7 @@
 """What was deployed where: one JSON file per deployment, always whole on disk.
 
-It is written before the first transaction (so a killed run knows its factory), after every step, and
-at the end with `complete`. It holds nothing secret and belongs in version control.
+It is written before the first transaction (so that a killed run knows its factory), after every
+creation, and at the end with `complete`. It holds nothing secret and belongs in version control.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Manifest:
 
 
 def manifest_path(name: str, chain_id: int, folder: Path | None = None) -> Path:
-    """Where a deployment's manifest lies unless said otherwise: deployments/<chain id>/<name>.json."""
+    """Where a deployment's manifest lies by default: deployments/<chain id>/<name>.json."""
     return (folder or FOLDER) / str(chain_id) / f"{name}.json"
 
 
@@ -146,7 +146,7 @@ def plain(value: Any) -> Any:
 
 
 def git_commit() -> str:
-    """The commit checked out, with "+changes" where files differ from it; "" outside a repository."""
+    """The commit checked out, "+changes" if files differ; "" outside a repository."""
     try:
         commit = _git("rev-parse", "HEAD")
         changed = _git(

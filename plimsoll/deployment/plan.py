@@ -4,8 +4,8 @@ Nothing here talks to a chain. Every step knows how to see that it is done alrea
 address, a value read back), so a plan that was cut off anywhere goes on where it stopped.
 
 Who owns what on the way. Every contract is created with the deploying account as owner, configured
-by plain calls, and offered to the timelock (`transfer_ownership`, two-step). The last transaction is
-one timelock batch: accept the ownership of every contract, take the proposer and canceller roles
+by plain calls, and offered to the timelock (`transfer_ownership`, two-step). The last transaction
+is one timelock batch: accept the ownership of every contract, take the proposer and canceller roles
 away from the deployer, raise the delay from its floor to the configured one. Why this way and not
 the timelock as owner from the start with all configuration in batches: a batch takes 32 calls of
 1,024 bytes (a feed with four sources is longer), is all or none within one transaction's gas, and a
@@ -22,6 +22,7 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
+from plimsoll.compiler import MAX_RUNTIME_BYTES
 from plimsoll.deployment.abi import (
     FACTORY,
     artifact,
@@ -33,6 +34,7 @@ from plimsoll.deployment.abi import (
 from plimsoll.deployment.chain import CallReverted, Chain
 from plimsoll.deployment.config import ZERO, Chainlink, Collateral, Deployment, Feed, Limiter
 from plimsoll.deployment.create3 import create3_address, salt_of
+from plimsoll.evm import MAX_INITCODE_BYTES
 
 # In the order of their creation; each name is also its salt.
 CONTRACTS = (
@@ -216,7 +218,7 @@ class _Builder:
         for path, holders in named.items():
             if self.account in holders:
                 raise PlanError(
-                    f"{path}: expected anybody but the deploying account {self.account}, which must "
+                    f"{path}: expected anybody but the deployer {self.account}, which must "
                     "hold nothing in the end; name another address or deploy from another account"
                 )
 
@@ -274,6 +276,12 @@ class _Builder:
             raise PlanError(f"{name}: expected constructor arguments {wanted}, got {list(named)}")
         args = tuple((key, named[key]) for key in wanted)
         initcode = creation_code(name, *(value for _, value in args))
+        size = artifact(name).runtime_size
+        if size > MAX_RUNTIME_BYTES or len(initcode) > MAX_INITCODE_BYTES:
+            raise PlanError(
+                f"{name}: expected at most {MAX_RUNTIME_BYTES} bytes of code and "
+                f"{MAX_INITCODE_BYTES} of creation code, got {size} and {len(initcode)}"
+            )
         self.steps.append(
             Step(
                 "create",

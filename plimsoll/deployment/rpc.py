@@ -1,13 +1,14 @@
 """A chain behind a JSON-RPC node, through web3, signing with a key held here (or by ape).
 
 Nothing needs an unlocked account. Fees are EIP-1559 where the chain has a base fee; a transaction
-that is not mined in time is sent again with the same nonce and higher fees, and whichever of them is
-mined counts. Before anything is sent, transactions of an earlier run that are still pending are
+that is not mined in time is sent again with the same nonce and higher fees, and whichever is mined
+counts. Before anything is sent, transactions of an earlier run that are still pending are
 waited for, so that a killed run's last transaction is seen rather than repeated.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -166,7 +167,7 @@ class Web3Chain:
         time.sleep(self.patience.poll)
 
     def drain(self) -> None:
-        """Waits for transactions of the account that are pending; `ChainError` where they stay so."""
+        """Waits for pending transactions of the account; `ChainError` where they stay so."""
         deadline = time.monotonic() + self.patience.mined * self.patience.tries
         while (mined := self._count("latest")) < (sent := self._count("pending")):
             if time.monotonic() > deadline:
@@ -191,7 +192,7 @@ class Web3Chain:
             self.pause()
 
     def logs(self, address: str, topics: list[bytes], first_block: int) -> list[Any] | None:
-        """Logs of one contract from a block on whose first topic is one of these; None if refused."""
+        """Logs of one contract with one of these first topics; None where the node refuses."""
         query = {
             "address": address,
             "fromBlock": first_block,
@@ -281,7 +282,7 @@ class Web3Chain:
                 return receipt
             self._say(f"{note}: not mined in {self.patience.mined:g} s, raising the fee")
         raise ChainError(
-            f"{note}: sent as {', '.join('0x' + bytes(one).hex() for one in hashes)} and not mined; "
+            f"{note}: not mined: {', '.join('0x' + bytes(one).hex() for one in hashes)}; "
             "it may still be: run again to go on"
         )
 
@@ -327,7 +328,7 @@ class Web3Chain:
         return b""
 
     def _ask(self, question: Callable[[], T]) -> T:
-        """A request; failures become `CallReverted` or `ChainError`. A dead line is tried thrice."""
+        """A request; failures become `CallReverted` or `ChainError`. Dead lines: thrice."""
         from requests.exceptions import RequestException
         from web3.exceptions import ContractLogicError, Web3Exception
 
@@ -337,10 +338,10 @@ class Web3Chain:
             except ContractLogicError as exc:
                 raise CallReverted(revert_data(exc)) from exc
             except (Web3Exception, ValueError) as exc:
-                raise ChainError(f"the node refused: {_short(exc)}") from exc
+                raise ChainError(f"the node refused: {short(exc)}") from exc
             except (RequestException, OSError, TimeoutError) as exc:
                 if attempt == 2:
-                    raise ChainError(f"the node does not answer: {_short(exc)}") from exc
+                    raise ChainError(f"the node does not answer: {short(exc)}") from exc
                 time.sleep(0.2 * (attempt + 1))
         raise AssertionError("unreachable")
 
@@ -357,13 +358,15 @@ def revert_data(exc: Exception) -> bytes:
     return b""
 
 
-def _short(exc: Exception) -> str:
+def short(exc: Exception) -> str:
+    """The first line of an error, without the rest of any URL in it: that may be secret."""
     text = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+    text = re.sub(r"\b(\w+)://[^\s'\"]+", r"\1://...", text)
     return text if len(text) <= 300 else text[:300] + "..."
 
 
 def connect(url: str, timeout: float = 30.0) -> Any:
-    """A web3 object on an HTTP node; `ChainError` where it does not answer. The URL may be secret."""
+    """A web3 object on an HTTP node; `ChainError` where none answers. URLs may be secret."""
     from web3 import HTTPProvider, Web3
     from web3.middleware import ExtraDataToPOAMiddleware
 

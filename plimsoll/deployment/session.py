@@ -62,8 +62,8 @@ class Session:
 def prepare(config: Deployment, chain: Chain, path: Path | None = None) -> Session:
     """The session of a new deployment, or of one that was cut off.
 
-    Raises `PlanError` where the configuration is of another chain, `PlanChanged` where what was begun
-    under this name is another plan (configuration, code or account changed since).
+    Raises `PlanError` where the configuration is of another chain, `PlanChanged` where what was
+    begun under this name is another plan (configuration, code or account changed since).
     """
     if config.chain_id != chain.chain_id:
         raise PlanError(
@@ -89,7 +89,7 @@ def prepare(config: Deployment, chain: Chain, path: Path | None = None) -> Sessi
     if plan.hash != begun.plan_hash:
         raise PlanChanged(
             f"{path}: a deployment named {config.name} was begun with plan {begun.plan_hash} by "
-            f"{begun.account}, this is plan {plan.hash} by {plan.account}: configuration, sources or "
-            "account have changed. Go back to them, or give the new deployment another name"
+            f"{begun.account}, this is plan {plan.hash} by {plan.account}: configuration, sources "
+            "or account have changed. Go back to them, or give the new deployment another name"
         )
     return Session(plan, begun, path, resumed=True)

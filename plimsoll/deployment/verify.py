@@ -1,6 +1,6 @@
 """Reads a deployment back from its chain: code with immutables, every role, every setting.
 
-Independent of how it got there: nothing in the manifest is believed but addresses and configuration.
+Independent of how it got there: only the plan's addresses and configuration are believed.
 A finding that is not `ok` says what was expected and what is there.
 """
 
@@ -202,7 +202,7 @@ class _Verifier:
             yield self._same(f"{who} holds nothing", [], held)
 
     def history(self) -> Iterator[Finding]:
-        """From the logs: the timelock was asked for the hand-over only, and no other role was given."""
+        """From the logs: no other operation waits, and nobody else holds a role."""
         scheduled = keccak(
             text="CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)"
         )

@@ -2,11 +2,11 @@
 
 Identity after every call, in quote units scaled by RAY:
 
-    V RAY = A Is - B Ib + RAY (sum of U + fund + keeper + fees - advances - hole) + dust
+    V RAY = A Is - B Ib + RAY (sum U + fund + keeper + fees - advances - hole) + dust
 
-Every remainder of a division has an owner: `dust` (scaled by RAY), whose whole units are the fund's.
-Units: shares under an index of scale RAY, money qu, vault tokens in token units (TOK qu each), rates
-1e-13 per second, times unix seconds.
+Every remainder of a division has an owner: `dust` (scaled by RAY), whose whole units are the
+fund's. Units: shares under an index of scale RAY, money qu, vault tokens in token units (TOK qu
+each), rates 1e-13 per second, times unix seconds.
 """
 
 from __future__ import annotations

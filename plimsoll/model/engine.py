@@ -1,9 +1,10 @@
 """The executable specification of the margin engine: accounts, cash, positions, one health rule.
 
 `House` has the engine's calls under the same names and refuses with the same error names
-(`ModelError.name`). Pure integers, no I/O: the clock is `House.now`, prices come from the risk model
-it is given, collateral from a `Custody`. State and rounding equal the contracts' bit for bit. Callers are
-checked where the rule depends on who owns an account; contract roles (venue, auction, fund) are not.
+(`ModelError.name`). Pure integers, no I/O: the clock is `House.now`, prices come from the risk
+model it is given, collateral from a `Custody`. State and rounding equal the contracts' bit for bit.
+Callers are checked where the rule depends on who owns an account; contract roles (venue, auction,
+fund) are not.
 
 Units: lots, ticks, quote units (qu); token amounts in token units (1e9 qu for the quote token).
 """
@@ -14,208 +15,44 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from math import isqrt
-from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from plimsoll.model.cash import TOK, Cash, Holding
-from plimsoll.model.ledger import P_MIN, P_ONE, Joined, Market, Position
+from plimsoll.model.cash import TOK, Cash
+from plimsoll.model.engine_types import (
+    CLOSED,
+    CROSS,
+    EXITS_ONLY,
+    ISOLATED,
+    OPEN,
+    REDUCE_ONLY,
+    Account,
+    Booked,
+    Closed,
+    Config,
+    Custody,
+    DeleverageResult,
+    DeleverageTerms,
+    Fill,
+    Margin,
+    NoCollateral,
+    Risk,
+    SliceResult,
+    SliceTerms,
+    Standing,
+)
+from plimsoll.model.ledger import P_MIN, P_ONE, Market, Position
 from plimsoll.model.rounding import ModelError, div_floor, div_trunc, div_up, require
 from plimsoll.model.standard_margin import Assessment, Leg, Quote
-from plimsoll.model.standard_margin import Holding as Asset
 
 ONE = 10**18
 USD = 10**15
 NO_MARKET = 256
 DEGRADED = 1
-OPEN, NO_NEW_RISK, REDUCE_ONLY, CLOSED, EXITS_ONLY = 0, 1, 2, 3, 4
-CROSS, ISOLATED = 0, 1
 MAX_PERPS, MAX_LEGS = 64, 72
 MAX_CHARGE = 2**50
 SLACK = 3
 FRESH_LIMIT = 2**80 - 1
 TAKER_IS_BUYER, BUYER_REDUCES, SELLER_REDUCES = 1, 2, 4
-
-
-class Risk(Protocol):
-    """A risk model: `standard_margin.StandardMargin` or a simpler one in tests. Times in seconds."""
-
-    def quote(self, market: int, root: int, now: int) -> int: ...
-
-    def peek(self, market: int) -> int: ...
-
-    def assess(self, legs: Sequence[Leg], holdings: Sequence[Asset], now: int) -> Assessment: ...
-
-    def close(self, market: int) -> None: ...
-
-    def save(self) -> Any: ...
-
-    def restore(self, saved: Any) -> None: ...
-
-
-class Custody(Protocol):
-    """Collateral balances: what `plimsoll.model.vault` keeps, with each asset's margin terms."""
-
-    def holdings(self, account: int) -> list[Asset]: ...
-
-    def count(self, account: int) -> int: ...
-
-    def deposit(self, account: int, asset: int, amount: int, caller: int) -> None: ...
-
-    def withdraw(self, account: int, asset: int, amount: int) -> None: ...
-
-    def move_share(self, sender: int, receiver: int, fraction: int) -> None: ...
-
-    def save(self) -> Any: ...
-
-    def restore(self, saved: Any) -> None: ...
-
-
-class NoCollateral:
-    """A custody where nobody holds anything."""
-
-    def holdings(self, account: int) -> list[Asset]:
-        return []
-
-    def count(self, account: int) -> int:
-        return 0
-
-    def deposit(self, account: int, asset: int, amount: int, caller: int) -> None:
-        raise ModelError("UnknownAsset")
-
-    def withdraw(self, account: int, asset: int, amount: int) -> None:
-        raise ModelError("UnknownAsset")
-
-    def move_share(self, sender: int, receiver: int, fraction: int) -> None:
-        """Nothing to move."""
-
-    def save(self) -> Any:
-        return None
-
-    def restore(self, saved: Any) -> None:
-        """Nothing to restore."""
-
-
-@dataclass(frozen=True)
-class Config:
-    """A market's caps and fees: lots, USD, USD, 1e-6 (negative: rebate), 1e-6, 1e-4 of mark, status."""
-
-    cap_lots: int
-    cap_usd: int
-    min_notional: int
-    maker_fee: int
-    taker_fee: int
-    band: int
-    status: int = OPEN
-
-
-class Account(NamedTuple):
-    """Head of an account: cash, fresh profit (qu) as of its time, mode, markets held, collateral count."""
-
-    cash: Holding = Holding()
-    fresh: int = 0
-    fresh_time: int = 0
-    mode: int = CROSS
-    frozen: bool = False
-    markets: frozenset[int] = frozenset()
-    collateral: int = 0
-
-
-class Fill(NamedTuple):
-    """One fill: units and flags as in IMarginEngine."""
-
-    market: int
-    buyer: int
-    seller: int
-    lots: int
-    price: int
-    flags: int = 0
-
-
-class Standing(NamedTuple):
-    """An account's equity and the two parts of its requirement; fields as in IMarginEngine."""
-
-    equity: int
-    linear: int
-    superlinear: int
-    stale_requirement: int
-    stale_value: int
-    collateral: int
-    perps: int
-    smallest: int
-    state: int
-
-    @property
-    def requirement(self) -> int:
-        """R, qu."""
-        return self.linear + self.superlinear
-
-
-class Margin(NamedTuple):
-    """E, R, E_init, R_init, qu."""
-
-    equity: int
-    requirement: int
-    initial_equity: int
-    initial_requirement: int
-
-
-class SliceTerms(NamedTuple):
-    """Terms of a slice; fields as in IMarginEngine."""
-
-    fraction: int
-    discount: int = 0
-    fee: int = 0
-    keeper_share: int = 0
-    bonus: int = 0
-    fund_limit: int = 0
-    insolvent: bool = False
-    free: bool = False
-
-
-class SliceResult(NamedTuple):
-    """Value moved at mark, paid by the bidder, fee out of that, paid by the fund; qu."""
-
-    moved: int
-    paid: int
-    fee: int
-    from_fund: int
-
-
-class DeleverageTerms(NamedTuple):
-    """Terms of a deleveraging; fields as in IMarginEngine."""
-
-    fund_limit: int
-    charge_cap: int  # 1e-9 of mark
-    window: int
-    social_share: int
-    collateral_price: int
-
-
-class DeleverageResult(NamedTuple):
-    """Deficit and who bore it, qu; the three parts add up to it."""
-
-    deficit: int
-    from_fund: int
-    charged: int
-    socialised: int
-
-
-class Closed(NamedTuple):
-    """A leg closed by deleveraging: signed lots, basis and mark in ticks."""
-
-    market: int
-    lots: int
-    basis: int
-    mark: int
-
-
-class Booked(NamedTuple):
-    """One side of a fill, booked in its position and not yet in its account."""
-
-    was: Position
-    spill: int
-    joined: Joined
-    had: bool
-    reduced: bool
 
 
 P = ParamSpec("P")
@@ -251,7 +88,7 @@ def root_of(oi: int) -> int:
 
 @dataclass
 class House:
-    """The engine's state. `risk` and `custody` are part of it: they are saved and restored with it."""
+    """The engine's state. `risk` and `custody` are part of it, saved and restored with it."""
 
     risk: Risk
     custody: Custody = field(default_factory=NoCollateral)
@@ -326,7 +163,7 @@ class House:
 
     def _with_fresh(self, a: Account, delta: int) -> Account:
         left = self.fresh(a)
-        if left == 0 and delta <= 0:
+        if delta == 0 or (left == 0 and delta < 0):
             return a
         return a._replace(fresh=min(max(left + delta, 0), FRESH_LIMIT), fresh_time=self.now)
 
@@ -464,7 +301,7 @@ class House:
         )
 
     def accrued(self) -> House:
-        """A house for reading: the same state with interest brought to now (shares all but the cash)."""
+        """A house for reading: interest brought to now; it shares all but the cash with this one."""
         twin = House.__new__(House)
         twin.__dict__.update(self.__dict__)
         twin.cash = self.cash.copy()
@@ -484,7 +321,7 @@ class House:
 
     @transaction
     def withdraw(self, account: int, amount: int, caller: int) -> int:
-        """Quote tokens out; returns the token units paid (less than asked while a loss is pending)."""
+        """Quote tokens out; returns the units paid (less than asked while a loss is pending)."""
         require(caller == owner_of(account), "NotOwner")
         require(amount != 0, "ZeroAmount")
         cash, a = self.cash, self.account(account)
@@ -750,11 +587,10 @@ class House:
 
     @transaction
     def freeze(self, account: int) -> Standing:
-        """Freeze for an auction; returns the standing with interest accrued."""
+        """Freeze for an auction, again too; returns the standing with interest accrued."""
         require(self.pause < CLOSED, "MarketPaused")
         self.cash.accrue(self.now)
         a = self.account(account)
-        require(not a.frozen, "Frozen")
         self.accounts[account] = a._replace(frozen=True)
         return self.standing(account)
 
@@ -823,7 +659,7 @@ class House:
     def _slice_leg(
         self, account: int, bidder: int, market: int, fraction: int, a: Account, b: Account
     ) -> tuple[Account, Account, int]:
-        """Move one leg's slice: lots rounded up, g in proportion. Returns the value moved at mark."""
+        """Move one leg's slice: lots rounded up, g in proportion. Returns the value moved."""
         book = self._market(market)
         basis, _ = self._quote(market)
         lots, g, spill = book.touch(self.position(account, market), basis)
@@ -882,7 +718,7 @@ class House:
     def deleverage(self, account: int, buyer: int, t: DeleverageTerms) -> DeleverageResult:
         """Close a frozen account against the opposite sides and find who bears its loss.
 
-        In order: legs into cash at mark; collateral sold by itself where E < R; the fund; a capped
+        In order: legs into cash at mark; collateral sold by itself where E < 0; the fund; a capped
         charge per lot of the opposite sides before they shrink; socialised cash up to a share; the
         rest charged without the cap; what even that leaves socialised after all.
         """
@@ -893,8 +729,8 @@ class House:
         require(a.frozen, "NotFrozen")
         a, legs = self._close_legs(account, a)
         if a.collateral:
-            _, worth = self._collateral_value(account, a)
-            if cash.value(a.cash) + worth < 0:
+            value, worth = self._collateral_value(account, a)
+            if cash.value(a.cash) + value < 0:
                 a = self._sell_collateral(account, buyer, a, worth * t.collateral_price // 10_000)
         balance, deficit, from_fund = cash.value(a.cash), 0, 0
         if balance < 0 and not a.collateral:

@@ -41,7 +41,7 @@ def check_buckets(house: House) -> None:
 
 
 def check_shares(house: House) -> None:
-    """Supply and debt shares add up: exactly, but for less than a share a holder and an ended era."""
+    """Supply and debt shares add up, but for less than a share a holder and an ended era."""
     cash, supply, debt, holders = house.cash, 0, 0, 0
     for account in house.accounts.values():
         shares = account.cash.shares

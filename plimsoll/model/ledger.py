@@ -1,15 +1,16 @@
 """Perpetual positions and their O(1) aggregates, in exact integers.
 
-A position is `(lots, g, epoch)`: signed lots, g = quote + lots * index of its side when written (qu),
-and its side's epoch. With `basis` = mark - funding index C, and X the side's charge index, its P&L at
-mark is lots * (basis - X) + g. A side is 1 for longs, -1 for shorts.
+A position is `(lots, g, epoch)`: signed lots, g = quote + lots * index of its side when written
+(qu), and its side's epoch. With `basis` = mark - funding index C, and X the side's charge index,
+its P&L at mark is lots * (basis - X) + g. A side is 1 for longs, -1 for shorts.
 
-Deleveraging closes q of a side's T lots pro rata in O(1): the multiplier P falls to P (T - q) // T,
-K grows by (P - P') (basis - X), and each holder follows on its next touch. Below `p_min` an era ends
-and P starts again at `p_one`. Lots are floored per holder; the fraction of a lot is the fund's.
+Deleveraging closes q of a side's T lots pro rata in O(1): the multiplier P falls to
+P (T - q) // T, K grows by (P - P') (basis - X), and each holder follows on its next touch. Below
+`p_min` an era ends and P starts again at `p_one`. Lots are floored per holder; the fraction of a
+lot is the fund's.
 
-Both sides' open interest is kept apart here although they are always equal: the equality is a property
-to assert (P3), not an assumption.
+Both sides' open interest is kept apart here although they are always equal: the equality is a
+property to assert (P3), not an assumption.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The engine model's neighbours: the standard margin and the collateral vault as `House` wants them."""
+"""The engine model's neighbours: standard margin and collateral vault as `House` wants them."""
 
 from __future__ import annotations
 

@@ -56,8 +56,7 @@ class Testnet:  # a chain, not a test
 
     def command(self, manifest: Path, *more: str) -> list[str]:
         """`ape run deploy` against this network."""
-        script = "import sys; from ape._cli import cli; sys.exit(cli())"
-        line = [sys.executable, "-c", script, "run", "deploy", "local"]
+        line = [str(Path(sys.executable).with_name("ape")), "run", "deploy", "local"]
         line += ["--network", f"ethereum:sepolia:{self.anvil.url}", "--manifest", str(manifest)]
         for name, address in self.names.items():
             line += ["--set", f"${name}={address}"]
@@ -194,7 +193,7 @@ def test_deploy__killed_halfway_on_a_testnet__resumes_and_verifies(
 
 
 def check_roles_by_hand(testnet: Testnet, path: Path) -> None:
-    """Logs included, which the in-process chain has not: exact role holders, no waiting operation."""
+    """Logs included, which the in-process chain lacks: role holders, no waiting operation."""
     chain = testnet.chain()
     config = load_config(
         "local", testnet.names, {"chain_id": SEPOLIA, "timelock.delay_floor_seconds": 24}

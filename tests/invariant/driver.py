@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from plimsoll.model import auction
-from plimsoll.model.cash import TOK
+from plimsoll.model.cash import TOK, Cash
 from plimsoll.model.engine import CLOSED, ONE, DeleverageTerms, Fill, SliceTerms, Standing
+from plimsoll.model.ledger import Market, Position
 from plimsoll.model.standard_margin import Quote
 from tests.invariant.twin import CONFIG, START, Twin
 
@@ -116,9 +117,14 @@ class Driver:
         cash = model.accrued().cash
         amount = max(1, cash.value(model.account(account).cash) * share // (100 * TOK))
         excess, supplied, vault = cash.excess(), cash.supplied(), cash.vault
-        refused, _ = self.run("withdraw", lambda: self.twin.withdraw(account, amount), account)
         bare = not model.account(account).markets and not model.account(account).collateral
+        if bare:  # whoever holds nothing leaves without any price
+            for feed, quote in self.twin.quotes.items():
+                self.twin.set_quote(feed, replace(quote, state=3))
+        refused, _ = self.run("withdraw", lambda: self.twin.withdraw(account, amount), account)
         assert not (bare and refused == "StalePrice"), "P11: an exit needed a price"
+        if bare:
+            quiet(self)
         if not refused and excess:
             paid = vault - model.cash.vault
             fair = amount * TOK * (supplied - min(excess, supplied)) // supplied
@@ -272,7 +278,9 @@ class Driver:
         self.twin.chain.oracle.set_settlement(market + 1, self.mark(market))
         for call, args in (("set_status", (market, 2)), ("wind_down", (market,))):
             # Open positions are valued at the settlement price from here on: a price move (P8).
-            self.run(call, lambda c=call, a=args: self.twin.simple(c, *a, role="owner"), spared=True)
+            self.run(
+                call, lambda c=call, a=args: self.twin.simple(c, *a, role="owner"), spared=True
+            )
 
     def time(self, seconds: int) -> None:
         self.twin.advance(seconds)
@@ -371,6 +379,8 @@ class Driver:
             m: book.touch(model.position(account, m), self.twin.basis(m)).lots
             for m, book in model.markets.items()
         }
+        marks = {m: book.copy() for m, book in model.markets.items()}
+        equities, cash, mine = self.standings(), model.accrued().cash, dict(model.positions)
         refused, result = self.run(
             "deleverage",
             lambda: self.twin.auction("deleverage", account, taker, terms),
@@ -385,11 +395,40 @@ class Driver:
             # In a wound-down market the residual takes the lots over.
             closed = 0 if model.configs[m].status == CLOSED else abs(own[m])
             assert oi[m] - book.oi == closed, f"P24: market {m} closed another size"
+        for other in self.ids:
+            if other not in (account, taker):
+                self.check_share(other, equities[other].equity, cash, marks, mine)
         after = self.standings()[account]
         assert after.equity >= 0 or after.collateral, f"P22: a debt stayed: {after}"
         assert not model.account(account).markets, "P24: a leg stayed"
         for part in ("charged", "socialised"):
             self.events[part] += getattr(result, part) > 0
+
+    def check_share(
+        self,
+        account: int,
+        before: int,
+        cash: Cash,
+        books: dict[int, Market],
+        positions: dict[tuple[int, int], Position],
+    ) -> None:
+        """P24: a holder loses the charge on its lots and its share of socialised cash, no more.
+
+        Closing at mark itself costs less than a unit a market; a fraction of a lot may bear a charge.
+        """
+        model, holding = self.twin.model, self.twin.model.account(account).cash
+        due, slack = cash.value(holding) - model.accrued().cash.value(holding), 2
+        for market, book in books.items():
+            position = positions.get((account, market))
+            if position is None:
+                continue
+            lots = book.touch(position, self.twin.basis(market)).lots
+            sign = 1 if position.lots > 0 else -1
+            charge = sign * (model.markets[market].sides[sign].x - book.sides[sign].x)
+            due += charge * abs(lots)
+            slack += charge + 1
+        lost = before - self.standings()[account].equity
+        assert abs(lost - due) <= slack, f"P24: {account:#x} lost {lost}, due {due} +- {slack}"
 
 
 def quiet(driver: Driver) -> None:

@@ -49,7 +49,7 @@ def test_settle__insolvent_account_grows_at_a_good_price__refused(twin: Twin) ->
 
 
 def emptied_side(twin: Twin) -> int:
-    """The only long is deleveraged: the short side is closed whole, one short at a loss, untouched."""
+    """The only long is deleveraged: the shorts are closed whole, one at a loss, untouched."""
     long, loser, winner = twin.ids[0], twin.ids[1], twin.ids[2]
     fund(twin, 8_000, 20_000, 500_000, 500_000)
     price(twin, 1_000)

@@ -1,4 +1,4 @@
-"""The twin under hypothesis: rules by role, every property after every step, shrunk counterexamples.
+"""The twin under hypothesis: rules by role, every property after every step, failures shrunk.
 
 Longer: `pytest tests/invariant --machine-steps 20000` (or MACHINE_STEPS=20000).
 """
@@ -97,9 +97,7 @@ class House(RuleBasedStateMachine):
         skew=st.integers(-60, 60),
         flags=st.sampled_from((0, 1, 1, 2, 4)),
     )
-    def trade(
-        self, who: int, market: int, leverage: int, buy: bool, skew: int, flags: int
-    ) -> None:
+    def trade(self, who: int, market: int, leverage: int, buy: bool, skew: int, flags: int) -> None:
         self.driver.trade(who, market, leverage, buy, skew, flags)
 
     @rule(who=WHO, market=MARKET, leverage=st.integers(20, 70), buy=st.booleans())

@@ -8,6 +8,7 @@ import pytest
 
 from tests.invariant.driver import Driver, quiet
 
+
 def jump(rng: random.Random) -> int:
     """A price move in 1e-4: mostly small, one in six a crash or a squeeze."""
     if rng.random() < 0.17:
@@ -59,7 +60,15 @@ STEPS = {
     "pause": (1, lambda r: (r.choice((0, 0, 0, 0, 1, 2, 3, 4)),)),
     "time": (10, lambda r: (r.choice((15, 15, 15, 15, 1, 600, 3_600, 86_400)),)),
     "cure": (1, lambda r: (r.randrange(9),)),
-    "sell": (7, lambda r: (r.randrange(9), r.choice((1, 2, 2, r.randrange(9))), r.randrange(4_000), r.choice((100, 100, 30)))),
+    "sell": (
+        7,
+        lambda r: (
+            r.randrange(9),
+            r.choice((1, 2, 2, r.randrange(9))),
+            r.randrange(4_000),
+            r.choice((100, 100, 30)),
+        ),
+    ),
     "deleverage": (5, lambda r: (r.randrange(9), r.choice((1, 2)), r.choice((0, 50, 100)))),
 }
 
@@ -79,7 +88,9 @@ def run(driver: Driver, seed: int, steps: int) -> None:
                 quiet(driver)
                 driver.pause(0)
         except AssertionError as wrong:
-            raise AssertionError(f"seed {seed}, step {number}, {name}{arguments}: {wrong}") from wrong
+            raise AssertionError(
+                f"seed {seed}, step {number}, {name}{arguments}: {wrong}"
+            ) from wrong
 
 
 @pytest.mark.parametrize("offset", [0, 1])

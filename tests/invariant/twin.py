@@ -1,8 +1,8 @@
 """The engine on chain and its model side by side: every call on both, every word compared.
 
-`Twin.do(...)` runs a call on the model and on the chain. Both must refuse with the same error or both
-succeed; afterwards every storage word of the engine that the model knows must be equal, and the
-identities must hold. Prices are set on both at once.
+`Twin.do(...)` runs a call on the model and on the chain. Both must refuse with the same error or
+both succeed; afterwards every storage word of the engine that the model knows must be equal, and
+the identities must hold. Prices are set on both at once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class Twin:
     def __init__(self, people: int = 8) -> None:
         self.chain = BareHouse()
         self.quotes = {feed: Quote(p, variance=VARIANCE) for feed, p in START.items()}
-        risk = StandardRisk(lambda feed: self.quotes[feed].pack(), lambda feed: self.quotes[feed].mark)
+        risk = StandardRisk(
+            lambda feed: self.quotes[feed].pack(), lambda feed: self.quotes[feed].mark
+        )
         custody = VaultCustody({COIN: AssetTerms(COIN_FEED, 1_000, 2_000, 18)})
         self.model = House(risk, custody, fresh_haircut=HAIRCUT, fresh_period=PERIOD)
         self.risk = risk
@@ -200,7 +202,9 @@ class Twin:
         base = self.chain.risk_layout["risk_parameters"]["hot"]["slot"]
         for market, word in self.risk.margin.hot.items():
             if risk.get(base + market, 0) != word:
-                wrong.append(f"slow root of {market}: model {word:#x}, chain {risk.get(base + market)}")
+                wrong.append(
+                    f"slow root of {market}: model {word:#x}, chain {risk.get(base + market)}"
+                )
         assert not wrong, "\n".join(wrong)
         self.compare_indices(engine)
         self.compare_custody()

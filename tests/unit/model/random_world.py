@@ -1,4 +1,4 @@
-"""A house under random use: the ledger laboratory's run against `plimsoll.model`, no chain involved."""
+"""A house under random use, no chain involved: the ledger's laboratory run on the model."""
 
 from __future__ import annotations
 
@@ -223,7 +223,9 @@ class RandomWorld:
 
     def realise(self) -> None:
         account = self.random.choice(self.ids)
-        self.house.realise(account, self.random.randrange(2), self.random.choice((0, account >> 96)))
+        self.house.realise(
+            account, self.random.randrange(2), self.random.choice((0, account >> 96))
+        )
 
     def time(self) -> None:
         self.house.now += self.random.choice((1, 12, 3_600, 86_400))
@@ -314,8 +316,8 @@ class RandomWorld:
             house.markets[m].touch(house.position(account, m), self.risk.basis(m)).lots
             for m in range(2)
         ]
-        fund = house.cash.fund
-        buyer = self.richest(account)
+        fund, buyer = house.cash.fund, self.richest(account)
+        equities = {a: self.equity(a) for a in self.ids}
         result = house.deleverage(account, buyer, TERMS._replace(fund_limit=fund))
         self.events["deleveraged"] += 1
         self.events["charged"] += result.charged > 0
@@ -326,5 +328,9 @@ class RandomWorld:
         for market in range(2):
             closed = oi[market] - house.markets[market].oi
             assert closed == abs(held[market]), f"P24: closed {closed} of {held[market]}"
+        if result.charged == result.socialised == 0:
+            for other in self.ids:
+                lost = equities[other] - self.equity(other)
+                assert other in (account, buyer) or -1 <= lost <= 3, f"P24: {other:#x} lost {lost}"
         after = house.standing(account)
         assert after.equity >= 0 or after.collateral, f"P22: a debt stayed, {before} -> {after}"

@@ -47,9 +47,7 @@ def test_touch__any_order__same_result() -> None:
         saved = house.save()
         for account, market in order:
             book = house.markets[market]
-            lots, g, spill = book.touch(
-                house.position(account, market), world.risk.basis(market)
-            )
+            lots, g, spill = book.touch(house.position(account, market), world.risk.basis(market))
             a = house.account(account)
             house.accounts[account] = house._credit(house._hold(a, market, lots != 0), spill)
             house._store(account, market, lots, g)

@@ -1,0 +1,1 @@
+"""Keepers: programs that anybody may run, on state read anew each time. See docs/keepers.md."""

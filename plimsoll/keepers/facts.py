@@ -1,0 +1,143 @@
+"""Reads what the rules need, in two batches per pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plimsoll.keepers.node import Node, Refusal, View
+from plimsoll.keepers.rules import Curve, Facts, House
+
+
+@dataclass(frozen=True)
+class Native:
+    """Price of the gas token: a feed id, or fixed ticks (1e-9 USD per token)."""
+
+    feed: int | None = None
+    ticks: int = 0
+
+
+def read_house(node: Node, bidder: int | None, native: Native, block: int, timestamp: int) -> House:
+    """What all accounts share. The feed is read at the latest price even where it is stale."""
+    wanted = [View("MarginEngine", "core"), View("MarginEngine", "keeper_budget")]
+    if native.feed is not None:
+        wanted.append(View("OracleAdapter", "read", (native.feed,)))
+    if bidder is not None:
+        wanted.append(View("MarginEngine", "margin", (bidder,)))
+    values = node.views(wanted, block)
+    ticks, room = native.ticks, None
+    if native.feed is not None:
+        ticks = values[2].price
+    if bidder is not None:
+        margin = values[-1]
+        room = margin.initial_equity - margin.initial_requirement
+    return House(
+        block=block,
+        timestamp=timestamp,
+        pause=values[0] >> 160 & 255,
+        gas_price=int(node.rpc.call("eth_gasPrice"), 16),
+        native=ticks,
+        room=room,
+        budget=values[1],
+    )
+
+
+def read_facts(
+    node: Node, accounts: Sequence[int], marks: Mapping[int, int], block: int
+) -> dict[int, Facts | str]:
+    """Facts of each account at one block; where a view reverts, why, as text.
+
+    `marks`: ticks by market id, see `read_marks`.
+    """
+    if not accounts:
+        return {}
+    kinds = 6
+    rows = node.try_views(
+        [
+            view
+            for account in accounts
+            for view in (
+                View("MarginEngine", "standing", (account,)),
+                View("MarginEngine", "margin", (account,)),
+                View("MarginEngine", "held", (account,)),
+                View("LiquidationAuction", "auction", (account,)),
+                View("LiquidationAuction", "cost", (account,)),
+                View("LiquidationAuction", "curve", ()),
+            )
+        ],
+        block,
+    )
+    found: dict[int, Facts | str] = {}
+    legs: list[tuple[int, int]] = []
+    table = {account: rows[i * kinds : (i + 1) * kinds] for i, account in enumerate(accounts)}
+    for account, row in table.items():
+        broken = next((one for one in row[:4] if isinstance(one, Refusal)), None)
+        if broken is not None:
+            found[account] = broken.text
+        else:
+            legs += [(account, market) for market in markets_of(row[2])]
+    versions = {row[3].version for row in table.values() if not isinstance(row[3], Refusal)} - {0}
+    more = [View("LiquidationAuction", "curve_of", (one,)) for one in sorted(versions)]
+    values = node.try_views([View("MarginEngine", "position", leg) for leg in legs] + more, block)
+    curves = dict(zip(sorted(versions), values[len(legs) :], strict=True))
+    notional = dict.fromkeys(accounts, 0)
+    for (account, market), position in zip(legs, values, strict=False):
+        if not isinstance(position, Refusal):
+            notional[account] += abs(position.lots) * marks.get(market, 0)
+    for account, row in table.items():
+        if account not in found:
+            found[account] = _facts(account, row, notional[account], curves)
+    return found
+
+
+def read_marks(node: Node, block: int) -> dict[int, int]:
+    """The mark of every market, ticks; markets without a price are left out."""
+    count = node.view("MarginEngine", "market_count", block=block)
+    markets = node.try_views(
+        [View("MarginEngine", "market", (number,)) for number in range(count)], block
+    )
+    return {
+        number: market.mark
+        for number, market in enumerate(markets)
+        if not isinstance(market, Refusal)
+    }
+
+
+def markets_of(bitmap: int) -> list[int]:
+    """Market ids of a bitmap, ascending."""
+    return [number for number in range(bitmap.bit_length()) if bitmap >> number & 1]
+
+
+def _facts(account: int, row: Sequence[Any], notional: int, curves: Mapping[int, Any]) -> Facts:
+    standing, margin, _, auction, quote, newest = row
+    requirement = standing.linear + standing.superlinear
+    stopped = standing.stale_requirement * 10 > requirement
+    curve = curves.get(auction.version) if auction.running else newest
+    on_sale = None if isinstance(quote, Refusal) else quote
+    return Facts(
+        account=account,
+        equity=standing.equity - (0 if stopped else standing.stale_value),
+        requirement=requirement,
+        negative=standing.equity < 0,
+        stopped=stopped,
+        running=auction.running,
+        clock_stopped=auction.stopped,
+        elapsed=auction.elapsed,
+        seen=auction.seen,
+        x=auction.x,
+        fraction=on_sale.fraction if on_sale else 0,
+        cost=on_sale.cost if on_sale else 0,
+        fee=on_sale.fee if on_sale else 0,
+        auction_id=on_sale.id if on_sale else 0,
+        perps=standing.perps,
+        collateral=standing.collateral,
+        notional=notional + standing.collateral,
+        initial=margin.initial_equity - margin.initial_requirement,
+        curve=_curve(curve),
+    )
+
+
+def _curve(curve: Any) -> Curve:
+    names = ("t_one", "t_end", "max_step", "start_flat", "start_share", "min_requirement")
+    return Curve(**{name: int(getattr(curve, name)) for name in names})

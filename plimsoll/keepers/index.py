@@ -1,0 +1,189 @@
+"""What a keeper remembers: account ids seen in events, and its transactions in flight.
+
+Neither is trusted for a decision. Ids only say where to look; health is read from the chain each
+time. So a block that a reorganisation drops leaves at worst an id without an account behind it, and
+the last blocks are read again to see what came in its place.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from eth_utils.crypto import keccak
+
+from plimsoll.localnet.errors import RpcError
+from plimsoll.localnet.rpc import Rpc
+
+OVERLAP = 32  # blocks read again each time
+CHUNK = 10_000  # blocks per request, halved where the node refuses
+MIN_CHUNK = 16
+# Topic positions that hold account ids. Fills, slices, transfers make holders, deposits borrowers.
+ENGINE_EVENTS = {
+    "Deposited(uint256,address,uint256)": (1,),
+    "Filled(uint256,uint256,uint256,uint256,uint256,int256,int256)": (2, 3),
+    "CashMoved(uint256,uint256,uint256)": (1, 2),
+    "Sliced(uint256,uint256,uint256,int256,uint256,uint256)": (1, 2),
+    "FrozenSet(uint256,bool)": (1,),
+}
+VAULT_EVENTS = {
+    "Deposit(uint256,address,address,uint256)": (1,),
+    "CollateralMoved(uint256,uint256,uint256,uint256)": (1, 2),
+}
+_PLACES = {
+    "0x" + keccak(text=text).hex(): places
+    for text, places in (ENGINE_EVENTS | VAULT_EVENTS).items()
+}
+
+
+class JournalBusy(RuntimeError):
+    """Another keeper works with this journal."""
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A transaction sent and not yet seen mined. `sent`: unix seconds by this machine's clock."""
+
+    account: int
+    kind: str
+    nonce: int
+    hash: str
+    sent: float
+
+
+class Journal:
+    """One file per deployment and sender, locked while open: one process at a time uses it."""
+
+    def __init__(self, path: Path | None, engine: str, first_block: int) -> None:
+        self._lock: IO[str] | None = None
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = open(f"{path}.lock", "w")  # noqa: SIM115  # held until close
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as exc:
+                self._lock.close()
+                raise JournalBusy(
+                    f"{path}: another keeper uses this journal; stop it or give this one --journal"
+                ) from exc
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+        self._db.executescript(
+            "create table if not exists accounts (id text primary key) without rowid;"
+            "create table if not exists meta (key text primary key, value text) without rowid;"
+            "create table if not exists flights"
+            " (nonce integer primary key, account text, kind text, hash text, sent real);"
+        )
+        self.first_block = first_block
+        if self._get("engine") != engine:
+            self._db.executescript("delete from accounts; delete from flights; delete from meta")
+            self._set("engine", engine)
+
+    def close(self) -> None:
+        """Lets another process use the file."""
+        self._db.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _get(self, key: str) -> str | None:
+        row = self._db.execute("select value from meta where key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _set(self, key: str, value: str) -> None:
+        self._db.execute("insert or replace into meta values (?, ?)", (key, value))
+
+    # -- accounts
+
+    @property
+    def cursor(self) -> int:
+        """The first block whose events have not been read."""
+        return int(self._get("cursor") or self.first_block)
+
+    def accounts(self) -> list[int]:
+        """All ids seen, ascending."""
+        rows = self._db.execute("select id from accounts order by id").fetchall()
+        return [int(row[0], 16) for row in rows]
+
+    def add(self, accounts: set[int], cursor: int) -> None:
+        """Keeps ids and how far events have been read, in one step."""
+        self._db.execute("begin")
+        self._db.executemany(
+            "insert or ignore into accounts values (?)", [(f"{one:064x}",) for one in accounts]
+        )
+        self._set("cursor", str(cursor))
+        self._db.execute("commit")
+
+    # -- flights
+
+    def flights(self) -> list[Flight]:
+        """Transactions not seen mined, by nonce."""
+        rows = self._db.execute(
+            "select account, kind, nonce, hash, sent from flights order by nonce"
+        ).fetchall()
+        return [Flight(int(row[0], 16), row[1], row[2], row[3], row[4]) for row in rows]
+
+    def took_off(self, flight: Flight) -> None:
+        """Remembers a transaction that is about to be sent."""
+        self._db.execute(
+            "insert or replace into flights (account, kind, nonce, hash, sent) values (?,?,?,?,?)",
+            (f"{flight.account:064x}", flight.kind, flight.nonce, flight.hash, flight.sent),
+        )
+
+    def landed(self, nonce: int) -> None:
+        """Forgets a transaction that was mined or can no longer be."""
+        self._db.execute("delete from flights where nonce = ?", (nonce,))
+
+
+def read_events(
+    journal: Journal,
+    rpc: Rpc,
+    engine: str,
+    vault: str,
+    head: int,
+    say: Callable[[str], None] = lambda text: None,
+) -> int:
+    """Reads events up to `head` into the journal; returns how many ids are new.
+
+    Raises RpcError where the node refuses even a short range, RpcUnavailable where it is dead.
+    """
+    start = journal.cursor
+    if start > head + 1:
+        start = journal.first_block  # another chain under the same name, or a long rollback
+    start = max(journal.first_block, start - OVERLAP)
+    before = len(journal.accounts())
+    for first, last, logs in _chunks(rpc, [engine, vault], start, head):
+        found: set[int] = set()
+        for log in logs:
+            topics = log["topics"]
+            found.update(int(topics[place], 16) for place in _PLACES.get(topics[0], ()))
+        journal.add(found, last + 1)
+        if last - first + 1 >= CHUNK and last < head:
+            say(f"events read up to block {last} of {head}")
+    return len(journal.accounts()) - before
+
+
+def _chunks(
+    rpc: Rpc, addresses: list[str], start: int, head: int
+) -> Iterator[tuple[int, int, list[dict[str, list[str]]]]]:
+    """Logs of consecutive ranges; a refused range is asked for in halves."""
+    size, at = CHUNK, start
+    while at <= head:
+        last = min(head, at + size - 1)
+        query = {
+            "address": addresses,
+            "fromBlock": hex(at),
+            "toBlock": hex(last),
+            "topics": [list(_PLACES)],
+        }
+        try:
+            logs = rpc.call("eth_getLogs", query)
+        except RpcError:
+            if size <= MIN_CHUNK:
+                raise
+            size //= 2
+            continue
+        yield at, last, logs
+        at, size = last + 1, min(CHUNK, size * 2)

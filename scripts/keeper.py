@@ -1,0 +1,83 @@
+"""`ape run keeper`: programs that keep the house going. See docs/keepers.md.
+
+Only click is imported here, so that --help is quick; the work is in plimsoll.keepers.command.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+
+EPILOG = """
+\b
+Exit codes: 0 ok, 1 a transaction was refused, 2 usage, 3 the node does not answer, 4 another keeper
+holds the journal, 130 interrupted.
+
+The account is an alias of `ape accounts` (with --network), or the private key in
+PLIMSOLL_KEEPER_KEY. stdout: one line per decision, with why; with --json one object per pass.
+"""
+
+
+class Number(click.ParamType):
+    """A decimal number, kept exact."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Decimal:
+        """The number; click reports anything else."""
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            self.fail(f"expected a number, got {value!r}", param, ctx)
+        if not number.is_finite():
+            self.fail(f"expected a finite number, got {value!r}", param, ctx)
+        return number
+
+
+@click.group(name="keeper")
+def cli() -> None:
+    """Keepers: programs that anybody may run, on state read anew each time."""
+
+
+@cli.command(name="liquidate", epilog=EPILOG, context_settings={"max_content_width": 100})
+@click.option(
+    "--manifest", required=True, type=click.Path(path_type=Path), help="Of the deployment."
+)
+@click.option("--rpc", help="The node's URL (or PLIMSOLL_RPC_URL).")
+@click.option("--network", help="In place of --rpc: a network of ape, e.g. ethereum:sepolia:node.")
+@click.option("--account", help="Alias of the sending account; else PLIMSOLL_KEEPER_KEY.")
+@click.option(
+    "--bidder", help="Account that takes slices, OWNER:INDEX; else the sender's account 0."
+)
+@click.option("--once", is_flag=True, help="One pass instead of a loop.")
+@click.option("--interval", type=float, default=12.0, show_default=True, help="Seconds per pass.")
+@click.option("--min-profit", type=Number(), default="1", show_default=True, help="USD per bid.")
+@click.option(
+    "--max-unpaid",
+    type=Number(),
+    default="50",
+    show_default=True,
+    help="USD of gas, at most, for a move that earns nothing by itself (start, end, sync).",
+)
+@click.option(
+    "--max-fraction", type=Number(), default="1", show_default=True, help="Of an account, per bid."
+)
+@click.option(
+    "--hedge-bps", type=int, default=5, show_default=True, help="Cost of hedging, of the notional."
+)
+@click.option("--native-usd", type=Number(), help="USD per gas token; else the ETH feed's price.")
+@click.option(
+    "--max-fee-gwei", type=float, default=500.0, show_default=True, help="Per gas, at most."
+)
+@click.option("--journal", type=click.Path(path_type=Path), help="Where account ids are kept.")
+@click.option("--dry-run", is_flag=True, help="Decide and print, send nothing; needs no key.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per pass on stdout.")
+@click.option("--quiet", is_flag=True, help="No lines per decision.")
+def liquidate(**options: Any) -> None:
+    """Start auctions of accounts under their requirement, bid where it pays, end cured ones."""
+    from plimsoll.keepers.command import Options, run
+
+    raise SystemExit(run(Options(**options)))

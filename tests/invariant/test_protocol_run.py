@@ -1,0 +1,338 @@
+"""The whole protocol as deployed, real auction and insurance fund, under seeded random use.
+
+The twin compares the engine with its model; here nothing stands in for a neighbour, and what is
+asserted is read from the chain alone: conservation, P10, P15-P17, P19, P20, P22-P25 of DESIGN section 12.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+from plimsoll.deployment.house import Actor, House, account_id, deploy_house
+from plimsoll.evm import Evm, Reverted
+
+ONE = 10**18
+NANO = 10**9
+MARKETS = ("ETH", "BTC")
+STARTS = {"ETH": 2_000, "BTC": 40_000}
+DOLLAR = 10**15
+WEIGHTS = {
+    "trade": 24,
+    "close": 5,
+    "price": 14,
+    "time": 12,
+    "deposit": 4,
+    "withdraw": 6,
+    "coins": 3,
+    "insure": 2,
+    "leave_fund": 2,
+    "start": 8,
+    "bid": 14,
+    "end": 3,
+    "deleverage": 8,
+    "sync": 4,
+    "wait": 3,
+    "week": 1,
+}
+
+
+class Protocol:
+    """Traders, a maker, a liquidator and insurers on one deployment."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.house: House = deploy_house(Evm(record=False))
+        self.engine: Any = self.house.engine
+        self.auction: Any = self.house.auction
+        self.fund: Any = self.house.fund
+        self.curve = self.auction.curve()
+        self.events: Counter[str] = Counter()
+        self.prices = dict(STARTS)
+        self.maker = self.house.actor("maker", quote=2_000_000)
+        self.liquidator = self.house.actor("liquidator", quote=2_000_000)
+        self.traders = [self.house.actor(f"trader{i}", quote=3_000 * (i + 1)) for i in range(6)]
+        self.ids = [a.id for a in (self.maker, self.liquidator, *self.traders)]
+        self.house.insure(50_000)
+        self.house.evm.advance(15)
+
+    # -- looking
+
+    def standing(self, account: int) -> Any:
+        return self.engine.standing(account)
+
+    def requirement(self, s: Any) -> int:
+        return int(s.linear + s.superlinear)
+
+    def is_below(self, trader: Actor) -> bool:
+        s = self.standing(trader.id)
+        return bool(s.equity < self.requirement(s))
+
+    def counted(self, s: Any) -> int:
+        """E as the auction counts it: small stale parts taken off."""
+        stopped = s.stale_requirement * 10 > self.requirement(s)
+        return int(s.equity if stopped else s.equity - s.stale_value)
+
+    def running(self) -> list[Actor]:
+        return [t for t in self.traders if self.auction.auction(t.id).running]
+
+    def try_(self, name: str, call: Any) -> str:
+        """Runs a call; returns "" or the error's name, which is counted."""
+        try:
+            call()
+        except Reverted as refused:
+            self.events[f"{name} {refused.name}"] += 1
+            return refused.name or "Panic"
+        self.events[name] += 1
+        return ""
+
+    def step(self) -> None:
+        name = self.random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        getattr(self, name)()
+        gap = self.engine.solvency().gap
+        assert gap == 0, f"P2: {name} left a gap of {gap}"
+
+    def check(self) -> None:
+        """P1 and P10, on everybody."""
+        solvency = self.engine.solvency()
+        vault = self.house.vault.address
+        assert self.house.quote.balanceOf(vault) * NANO >= solvency.vault, "P1: custody"
+        for account in self.ids:
+            m = self.engine.margin(account)
+            assert m.initial_equity <= m.equity, f"P10: {m}"
+            assert m.initial_requirement >= m.requirement, f"P10: {m}"
+
+    # -- traders
+
+    def trade(self) -> None:
+        rnd, trader = self.random, self.random.choice(self.traders)
+        name = rnd.choice(MARKETS)
+        market = self.house.market_id(f"{name}-PERP")
+        equity = max(self.engine.margin(trader.id).equity, 0)
+        mark = self.engine.market(market).mark
+        lots = max(1, equity * rnd.choice((10, 30, 50, 70)) // (10 * mark))
+        pair = (trader.id, self.maker.id) if rnd.random() < 0.5 else (self.maker.id, trader.id)
+        fill = (market, *pair, lots, mark, rnd.randrange(2))
+        self.try_("trade", lambda: self.house.settle([fill]))
+
+    def close(self) -> None:
+        trader, market = self.random.choice(self.traders), self.random.randrange(2)
+        lots = self.engine.position(trader.id, market).lots
+        if lots == 0:
+            return
+        pair = (self.maker.id, trader.id) if lots > 0 else (trader.id, self.maker.id)
+        fill = (market, *pair, abs(lots), self.engine.market(market).mark, 0)
+        self.try_("close", lambda: self.house.settle([fill]))
+
+    def deposit(self) -> None:
+        """P21: a deposit of what is missing cures."""
+        trader = self.random.choice(self.traders)
+        s = self.standing(trader.id)
+        missing = self.requirement(s) - s.equity
+        if missing > 0 and self.random.random() < 0.15:
+            self.house.deposit(trader, missing // DOLLAR + 1)
+            s = self.standing(trader.id)
+            assert s.equity >= self.requirement(s), "P21: a deposit did not cure"
+            self.events["cure"] += 1
+        elif missing <= 0:
+            self.house.deposit(trader, self.random.randrange(1, 3_000))
+
+    def withdraw(self) -> None:
+        trader = self.random.choice(self.traders)
+        cash = max(self.engine.cash_of(trader.id)[0], 0) // NANO
+        amount = max(1, cash * self.random.choice((10, 50, 100)) // 100)
+        name = "withdraw"
+        refused = self.try_(
+            name, lambda: self.engine.withdraw(trader.id, amount, trader, sender=trader)
+        )
+        if not refused:
+            m = self.engine.margin(trader.id)
+            assert m.equity >= m.requirement, f"P8: a withdrawal sank its account: {m}"
+
+    def coins(self) -> None:
+        trader = self.random.choice(self.traders)
+        if self.random.random() < 0.6:
+            coins = self.random.randrange(1, 4)
+            self.try_("coins", lambda: self.house.deposit_collateral(trader, coins))
+            return
+        token = self.house.tokens["weth"].address
+        held = self.house.vault.balance_of(trader.id, token)
+        self.try_(
+            "coins out",
+            lambda: self.house.vault.withdraw(trader.id, token, held, trader, sender=trader),
+        )
+
+    # -- weather
+
+    def price(self) -> None:
+        name = self.random.choice(MARKETS)
+        change = self.random.gauss(0, 0.02)
+        if self.random.random() < 0.2:
+            change = self.random.choice((-1, 1)) * self.random.uniform(0.08, 0.25)
+        usd = round(self.prices[name] * (1 + change))
+        if not STARTS[name] // 4 < usd < STARTS[name] * 4:
+            usd = STARTS[name]
+        self.prices[name] = usd
+        self.house.evm.advance(15)
+        self.house.set_price(name, usd)
+        self.house.evm.advance(15)
+
+    def time(self) -> None:
+        self.house.evm.advance(self.random.choice((15, 15, 60, 60, 300)))
+        for trader in self.running():
+            self.watch_clock(trader)
+
+    def wait(self) -> None:
+        """Auctions that run out: the clock moves a step a sync."""
+        if not self.running():
+            return
+        for _ in range(self.curve.t_end // self.curve.max_step + 1):
+            self.house.evm.advance(self.curve.max_step)
+            for trader in self.running():
+                self.auction.sync(trader.id, sender=self.liquidator)
+
+    def week(self) -> None:
+        """Long enough for a redemption's cooldown; feeds answer again afterwards."""
+        self.house.evm.advance(7 * 86_400 + 60)
+        self.house.refresh()
+        self.house.evm.advance(15)
+
+    def watch_clock(self, trader: Actor) -> None:
+        """P17: x only rises and ends at x_max; the whole account never costs more than E."""
+        before = self.auction.cost(trader.id)
+        self.house.evm.advance(15)
+        after = self.auction.cost(trader.id)
+        assert before.x <= after.x <= self.curve.x_max, f"P17: {before} -> {after}"
+        assert after.cost <= max(after.equity, 0) + 16, f"P17: {after}"
+
+    # -- insurers
+
+    def insure(self) -> None:
+        self.try_("insure", lambda: self.house.insure(self.random.randrange(1, 20_000)))
+
+    def leave_fund(self) -> None:
+        insurer = self.house.actors["insurer"]
+        shares = self.fund.balanceOf(insurer)
+        if self.random.random() < 0.5:
+            self.try_("ask", lambda: self.fund.request_redeem(shares // 4, sender=insurer))
+        else:
+            pending = self.engine.pending_deficit()
+            refused = self.try_(
+                "leave", lambda: self.fund.redeem(shares // 8, insurer, insurer, sender=insurer)
+            )
+            assert refused or pending == 0, "P23: the fund was left while a deficit was open"
+
+    # -- liquidator
+
+    def start(self) -> None:
+        trader = self.random.choice(self.traders)
+        weak = [t for t in self.traders if self.is_below(t)]
+        if weak and self.random.random() < 0.8:
+            trader = self.random.choice(weak)
+        s = self.standing(trader.id)
+        healthy = self.counted(s) >= self.requirement(s)
+        refused = self.try_("start", lambda: self.auction.start(trader.id, sender=self.liquidator))
+        assert refused or not healthy, f"P15: an auction of a healthy account: {s}"
+
+    def end(self) -> None:
+        for trader in self.running():
+            s = self.standing(trader.id)
+            healthy = self.counted(s) >= self.requirement(s)
+            refused = self.try_("end", lambda t=trader: self.auction.end(t.id, sender=t))
+            assert bool(refused) != healthy, f"end of {s}: {refused!r}"
+
+    def sync(self) -> None:
+        for trader in self.running():
+            self.try_("sync", lambda t=trader: self.auction.sync(t.id, sender=self.liquidator))
+            short = max(0, -self.standing(trader.id).equity)
+            noted = self.engine.pending_deficit()
+            assert noted >= short, "P25: a known deficit was not noted"
+
+    def bid(self) -> None:
+        running = self.running()
+        if not running:
+            return
+        trader = self.random.choice(running)
+        share = self.random.choice((ONE, ONE, ONE // 3))
+        before, fund = self.standing(trader.id), self.engine.fund_balance()
+        quote, limit = self.auction.cost(trader.id), self.fund.drawable(256)
+        before_budget = self.engine.keeper_budget()
+        refused = self.try_(
+            "bid",
+            lambda: self.auction.bid(
+                trader.id,
+                self.liquidator.id,
+                0,
+                share,
+                2**200,
+                self.house.evm.timestamp,
+                sender=self.liquidator,
+            ),
+        )
+        if self.counted(before) >= self.requirement(before):
+            assert refused, f"P15: a fill of a healthy account: {before}"
+        if refused:
+            return
+        after, paid = self.standing(trader.id), fund - self.engine.fund_balance()
+        if before.equity >= 0:
+            assert paid <= 0, f"P19: the fund paid {paid} for a solvent account"
+            lost = 40 if quote.cost == 0 else 0
+            kept = after.equity * self.requirement(before)
+            floor = (before.equity - lost) * self.requirement(after)
+            assert kept >= floor, f"P16: {before} -> {after}"
+        else:
+            bonus = max(quote.x - NANO, 0) * self.requirement(before) // NANO
+            slack = 20 * self.requirement(before) // max(before.smallest, 1) + 2_000
+            assert paid <= -before.equity + bonus + slack, f"P19: {paid} for {before}"
+            assert paid <= limit, f"P23: {paid} over the cap {limit}"
+            self.events["paid by the fund"] += paid > 0
+        spent = before_budget - self.engine.keeper_budget()
+        assert spent <= before_budget, "P20: more than the budget"
+        if quote.fee:
+            assert spent <= 0, f"P20: keepers took {spent} beyond the fee's part"
+
+    def deleverage(self) -> None:
+        running = self.running()
+        if not running:
+            return
+        trader = self.random.choice(running)
+        before, limit = self.standing(trader.id), self.fund.drawable(256)
+        fund = self.engine.fund_balance()
+        oi = [self.engine.market(m).open_interest for m in range(2)]
+        lots = [abs(self.engine.position(trader.id, m).lots) for m in range(2)]
+        refused = self.try_(
+            "deleverage",
+            lambda: self.auction.deleverage(trader.id, self.liquidator.id, sender=self.liquidator),
+        )
+        if self.counted(before) >= self.requirement(before):
+            assert refused, f"P15: a healthy account was deleveraged: {before}"
+        if refused:
+            return
+        after = self.standing(trader.id)
+        assert after.equity >= 0 or after.collateral, f"P22: {before} -> {after}"
+        for m in range(2):
+            closed = oi[m] - self.engine.market(m).open_interest
+            assert closed == lots[m], f"P24: market {m} closed {closed}, not {lots[m]}"
+        paid = fund - self.engine.fund_balance()
+        assert paid <= limit, f"P23: {paid} over the cap {limit}"
+        assert self.engine.solvency().hole == 0, "P25: a loss found no payer"
+
+
+def test_protocol__random_use__properties_hold(machine_steps: int, seed: int) -> None:
+    steps = machine_steps or 4_000
+    print(f"seed {seed}, steps {steps}: --machine-seed {seed} repeats this run")
+    protocol = Protocol(seed)
+    for number in range(steps):
+        try:
+            protocol.step()
+            if number % 10 == 0:
+                protocol.check()
+        except AssertionError as wrong:
+            raise AssertionError(f"seed {seed}, step {number}: {wrong}") from wrong
+    print(dict(sorted(protocol.events.items())))
+    for event in ("start", "bid", "end", "deleverage", "withdraw", "insure"):
+        assert protocol.events[event] > 0, f"the run never met: {event}"
+
+
+assert account_id("0x1") == 1 << 96
