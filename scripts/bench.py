@@ -5,6 +5,9 @@ Only click is imported here, so that --help is quick; the work is in plimsoll.be
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import click
 
 EPILOG = """
@@ -14,12 +17,13 @@ Exit codes: 0 all within their bars, 1 something is over, 2 usage, 3 no anvil.
 
 
 @click.command(name="bench", epilog=EPILOG, context_settings={"max_content_width": 100})
-@click.option(
-    "--json", "as_json", is_flag=True, help="Gas and bar by operation, as JSON on stdout."
-)
+@click.option("--json", "as_json", is_flag=True, help="Gas and bar by operation, as JSON.")
 @click.option("--write", is_flag=True, help="Refresh docs/gas.md, the baseline and golden layouts.")
 def cli(as_json: bool, write: bool) -> None:
     """Deploy the house on a local Anvil, measure every operation, compare with the bars."""
+    sys.path.insert(
+        0, str(Path(__file__).resolve().parent.parent)
+    )  # ape's command is not run from it
     from plimsoll.bench.command import run
 
     raise SystemExit(run(as_json, write))

@@ -1,4 +1,4 @@
-"""`ape run deploy`: plan, confirm, execute, verify. See docs/deployment.md.
+"""`ape run deploy`: plan, confirm, execute, verify. See docs/operations.md.
 
 Only click is imported here, so that --help is quick; the work is in plimsoll.deployment.command.
 """

@@ -248,7 +248,7 @@ def settle(fills: DynArray[IMarginEngine.Fill, 32]):
     """
     self._only_venue()
     w: uint256 = cash._accrue()
-    last: uint256 = health.NO_MARKET
+    last: uint256 = max_value(uint256)  # no market's id
     q: uint256 = 0
     moved: bool = False
     for f: IMarginEngine.Fill in fills:

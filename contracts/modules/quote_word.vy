@@ -2,7 +2,7 @@
 """
 @title quote_word
 @license AGPL-3.0-only
-@notice One feed's price, funding index, age, band, state and variance in one word, as the oracle
+@notice One feed's price, funding index, age, band, state and volatility in one word, as the oracle
         adapter returns it, brought to `block.timestamp`. Stateless; readers import it and take
         only the fields they need.
 
@@ -13,9 +13,8 @@
         128-143 low       1e-5 of mark, rounded up: the band's lower edge is mark * (1 - low)
         144-159 high      1e-5 of mark, rounded up: the band's upper edge is mark * (1 + high)
         160-161 state     OK, DEGRADED, STALE or HALTED
-        162-167 zero
-        168-231 variance  1e-12, annualised
-        232-255 zero
+        162-230 zero
+        231-255 sigma     1e-6, annualised: realised volatility, an upper bound, saturating
 """
 
 OK: constant(uint256) = 0  # quorum met, sources agree
@@ -24,7 +23,7 @@ STALE: constant(uint256) = 2  # too few sources within their age limit
 HALTED: constant(uint256) = 3  # the breaker or the guardian stopped it
 
 MASK_56: constant(uint256) = 2**56 - 1
-MASK_64: constant(uint256) = 2**64 - 1
+MASK_25: constant(uint256) = 2**25 - 1
 MASK_16: constant(uint256) = 2**16 - 1
 BAND_SCALE: constant(uint256) = 100_000  # 1 / unit of low and high
 
@@ -94,12 +93,12 @@ def _state(word: uint256) -> uint256:
 
 @internal
 @pure
-def _variance(word: uint256) -> uint256:
+def _sigma(word: uint256) -> uint256:
     """
-    @notice Realised variance.
-    @return 1e-12, annualised.
+    @notice Realised volatility, an upper bound.
+    @return 1e-6, annualised.
     """
-    return (word >> 168) & MASK_64
+    return word >> 231
 
 
 @internal
@@ -135,10 +134,10 @@ def _pack(
     low: uint256,
     high: uint256,
     state: uint256,
-    variance: uint256,
+    sigma: uint256,
 ) -> uint256:
     """
-    @notice The word of these fields. `age` and `variance` saturate; the others must fit, which the
+    @notice The word of these fields. `age` and `sigma` saturate; the others must fit, which the
             oracle's bounds give (mark < 2**56, |funding| < 2**55, low and high < 2**16, state < 4).
     @param mark Ticks.
     @param funding Ticks, signed.
@@ -146,7 +145,7 @@ def _pack(
     @param low 1e-5 of mark.
     @param high 1e-5 of mark.
     @param state 0-3.
-    @param variance 1e-12, annualised.
+    @param sigma 1e-6, annualised.
     """
     return (
         mark
@@ -155,5 +154,5 @@ def _pack(
         | (low << 128)
         | (high << 144)
         | (state << 160)
-        | (min(variance, MASK_64) << 168)
+        | (min(sigma, MASK_25) << 231)
     )

@@ -167,16 +167,15 @@ def poke(feed: uint256, update: Bytes[4096]):
 def words(feeds: DynArray[uint256, 88]) -> DynArray[uint256, 88]:
     """
     @notice The quote words of several feeds, brought to now. Reverts NoPrice or UnknownFeed.
-    @param feeds Ids, in any order, repeats allowed.
+    @param feeds Ids in the low 16 bits of each, in any order, repeats allowed; the other bits are
+           the caller's own and ignored.
     @return Quote words (modules/quote_word.vy), same order.
     """
     result: DynArray[uint256, 88] = []
     for feed: uint256 in feeds:
-        hot: uint256 = 0
-        if feed <= MAX_FEED:
-            hot = feed_state.hot[feed]
-        if hot == 0 or hot & feed_word.NEWER_FLAG != 0:  # rare
-            hot = self._priced(feed)
+        hot: uint256 = feed_state.hot[feed & MAX_FEED]
+        if hot & feed_word.SOLE_FLAG == 0:  # rare: no price, or two pokes in one second
+            hot = self._priced(feed & MAX_FEED)
         result.append(feed_word._quote(hot, block.timestamp))
     return result
 
@@ -218,17 +217,17 @@ def read(feed: uint256) -> IOracleAdapter.Reading:
     """
     hot: uint256 = self._priced(feed)
     price: uint256 = feed_word._price(hot)
-    # Proof: offsets are < 2**12 < 10_000 and price < 2**56; delay <= time because it was measured
+    # Proof: offsets are < 2**16 < 100_000 and price < 2**56; delay <= time because it was measured
     # from a datum's time >= 0.
-    down: uint256 = unsafe_mul(price, unsafe_sub(10_000, feed_word._low(hot)))
-    up: uint256 = unsafe_mul(price, unsafe_add(10_000, feed_word._high(hot)))
+    down: uint256 = unsafe_mul(price, unsafe_sub(100_000, feed_word._low(hot)))
+    up: uint256 = unsafe_mul(price, unsafe_add(100_000, feed_word._high(hot)))
     return IOracleAdapter.Reading(
         price=price,
-        low=unsafe_div(down, 10_000),
-        high=unsafe_div(unsafe_add(up, 9_999), 10_000),
+        low=unsafe_div(down, 100_000),
+        high=unsafe_div(unsafe_add(up, 99_999), 100_000),
         timestamp=unsafe_sub(feed_word._time(hot), feed_word._delay(hot)),
         state=feed_word._state_at(hot, block.timestamp),
-        variance=feed_word._variance(hot),
+        variance=realised_variance._variance(feed_state.history[feed]),
     )
 
 
@@ -532,7 +531,7 @@ def _priced(feed: uint256) -> uint256:
     hot: uint256 = 0
     if feed <= MAX_FEED:
         hot = feed_state.hot[feed]
-        if hot & feed_word.NEWER_FLAG != 0:
+        if hot & feed_word.SOLE_FLAG == 0:
             hot = feed_state._in_force(feed, block.timestamp)
     if hot == 0:
         self._terms(feed)
@@ -574,8 +573,14 @@ def _update(feed: uint256, terms: uint256, reporter: uint256, report: uint256):
             )
             # Proof: oldest <= now and now <= stale_at: the data counted are within their limits;
             # both differences are < 2**17, the longest age limit.
-            times: uint256 = unsafe_sub(now, a.oldest) | (unsafe_sub(a.stale_at, now) << 17)
-            shape: uint256 = a.median | (times << 140) | (band << 174) | (new_state << 198)
+            ttl: uint256 = min(unsafe_sub(a.stale_at, now), feed_word.MAX_TTL)
+            shape: uint256 = (
+                a.median
+                | (ttl << 112)
+                | (band << 128)
+                | (new_state << 160)
+                | (unsafe_sub(now, a.oldest) << 194)
+            )
             word = self._accept(feed, terms, base, shape, a.premium, now)
         elif base != 0:
             word = self._halt(feed, now)
@@ -612,8 +617,8 @@ def _breach(
         return CAUSE_NONE
     # The allowance widens with the age of the old price's oldest datum, so poking often does not
     # narrow it. Proof: time <= now, and delay is < 2**17.
-    elapsed: uint256 = unsafe_sub(now, (base >> 108) & (2**32 - 1))
-    age: uint256 = unsafe_add(elapsed, (base >> 140) & (2**17 - 1))
+    elapsed: uint256 = unsafe_sub(now, (base >> 162) & (2**32 - 1))
+    age: uint256 = unsafe_add(elapsed, (base >> 194) & (2**17 - 1))
     if feed_terms._jump_allowed(terms, base & feed_word.MASK_56, median, age):
         return CAUSE_NONE
     feed_state.halts[feed] = breaker._pack(now, median, now, 0)
@@ -629,11 +634,11 @@ def _halt(feed: uint256, now: uint256) -> uint256:
     """
     hot: uint256 = feed_state.hot[feed]
     word: uint256 = feed_word._halted(feed_state._newest(feed))
-    if hot & feed_word.NEWER_FLAG != 0 and feed_word._time(hot) == now:
+    if hot & feed_word.SOLE_FLAG == 0 and feed_word._time(hot) == now:
         feed_state.newer[feed] = word
         feed_state.hot[feed] = feed_word._halted(hot)
         return word
-    word &= ~feed_word.NEWER_FLAG
+    word |= feed_word.SOLE_FLAG
     feed_state.settlement[feed] = self._held_until(
         feed_state.settlement[feed], feed_state._newest(feed), now
     )
@@ -647,7 +652,7 @@ def _accept(
 ) -> uint256:
     """
     @notice Stores an accepted price: in the hot word if it is the second's first, with funding,
-            settlement sum, slow premium and variance brought up to date; else in the newer word.
+            settlement sum, slow premium and volatility brought up to date; else in the newer word.
     @param feed The feed's id.
     @param terms Its terms word.
     @param base The newest hot word; 0 before the first price.
@@ -656,11 +661,11 @@ def _accept(
     @param now Seconds.
     @return The word stored.
     """
-    if base != 0 and (base >> 108) & (2**32 - 1) == now:  # its time
-        # Within one second funding, time, premium and variance stay.
+    if base != 0 and (base >> 162) & (2**32 - 1) == now:  # its time
+        # Within one second funding, time, premium and sigma stay.
         word: uint256 = shape | (base & feed_word.CARRIED_MASK)
         feed_state.newer[feed] = word
-        feed_state.hot[feed] |= feed_word.NEWER_FLAG
+        feed_state.hot[feed] &= ~feed_word.SOLE_FLAG
         return word
     funding: int256 = 0
     premium: int256 = 0
@@ -671,11 +676,11 @@ def _accept(
     history: uint256 = realised_variance._sample(
         old_history, terms, shape & feed_word.MASK_56, now
     )
-    if history != old_history:
+    sigma: uint256 = feed_word._sigma(base)
+    if history != old_history or base == 0:
         feed_state.history[feed] = history
-    word: uint256 = shape | feed_word._pack_rest(
-        funding, now, premium, realised_variance._variance(history)
-    )
+        sigma = feed_word._sigma_up(realised_variance._variance(history))
+    word: uint256 = shape | feed_word._pack_rest(funding, now, premium, sigma)
     feed_state.hot[feed] = word
     return word
 
@@ -702,7 +707,7 @@ def _close_interval(
     # in [0, ONE] because elapsed >= 1, so the mean stays between its two arguments.
     aim: int256 = unsafe_mul(max(min(target, limit), -limit), PREMIUM_UNIT)
     if slow != aim:
-        elapsed: uint256 = unsafe_sub(now, (base >> 108) & (2**32 - 1))
+        elapsed: uint256 = unsafe_sub(now, (base >> 162) & (2**32 - 1))
         tau: uint256 = unsafe_mul((terms >> 105) & (2**14 - 1), 60)
         weight: uint256 = fixed_point._exp_neg(unsafe_div(elapsed << 96, tau))
         gap: int256 = unsafe_mul(unsafe_sub(aim, slow), convert(unsafe_sub(ONE, weight), int256))
@@ -723,7 +728,7 @@ def _held_until(settled: uint256, base: uint256, now: uint256) -> uint256:
     """
     if base & feed_word.STATE_MASK != 0:  # not OK
         return settled
-    start: uint256 = (base >> 108) & (2**32 - 1)
+    start: uint256 = (base >> 162) & (2**32 - 1)
     # Proof: both < 2**33. The price was OK for ttl seconds from start.
-    end: uint256 = min(now, unsafe_add(start, (base >> 157) & (2**17 - 1)))
+    end: uint256 = min(now, unsafe_add(start, (base >> 112) & feed_word.MAX_TTL))
     return settlement_window._held(settled, base & feed_word.MASK_56, start, end)

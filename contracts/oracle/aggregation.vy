@@ -115,12 +115,14 @@ def _band_up(low: uint256, median: uint256, high: uint256, half_band: uint256) -
     @param median Ticks.
     @param high Ticks, largest datum.
     @param half_band 1e-4.
-    @return low | high << 12, 1e-4 of the median.
+    @return low | high << 16, 1e-5 of the median, each a multiple of ten.
     """
     # Proof: low <= median <= high < 2**56, median > 0 because every datum is (min_price >= 1).
     pad: uint256 = unsafe_sub(median, 1)
     down: uint256 = unsafe_add(unsafe_mul(unsafe_sub(median, low), 10_000), pad)
     up: uint256 = unsafe_add(unsafe_mul(unsafe_sub(high, median), 10_000), pad)
-    return max(half_band, unsafe_div(down, median)) | (
-        max(half_band, unsafe_div(up, median)) << 12
+    # The quotients are at most 4000, so times ten they fit 16 bits.
+    return unsafe_mul(
+        max(half_band, unsafe_div(down, median)) | (max(half_band, unsafe_div(up, median)) << 16),
+        10,
     )

@@ -26,8 +26,8 @@ def _in_force(feed: uint256, now: uint256) -> uint256:
     @param now block.timestamp.
     """
     word: uint256 = self.hot[feed]
-    # bit 200: the newer flag; bits 108-139: the second that fixed the price
-    if (word >> 200) & 1 != 0 and (word >> 108) & (2**32 - 1) != now:
+    # bit 229: the sole flag; bits 162-193: the second that fixed the price
+    if (word >> 229) & 1 == 0 and (word >> 162) & (2**32 - 1) != now:
         return self.newer[feed]
     return word
 
@@ -40,6 +40,6 @@ def _newest(feed: uint256) -> uint256:
     @param feed The feed's id, < 65536.
     """
     word: uint256 = self.hot[feed]
-    if (word >> 200) & 1 != 0:
+    if (word >> 229) & 1 == 0:
         return self.newer[feed]
     return word

@@ -4,20 +4,22 @@
 @license AGPL-3.0-only
 @notice The adapter's stored words, packed and unpacked. Pure: the storage is in feed_state.vy.
 
-        hot word, one per feed: all that a reader needs
+        hot word, one per feed: all that a reader needs. Fields that the quote word has too lie at
+        the same place, so that serving it is masking out the others.
         bits    field     unit
         0-55    price     ticks: the index, fixed by the first poke of second `time`
-        56-107  funding   ticks, int52: integral of price * premium dt / 8 h up to `time`
-        108-139 time      s: when the price was fixed
-        140-156 delay     s: age of the oldest datum in the price at `time`
-        157-173 ttl       s after `time` for which a quorum of the data stays within its age limit
-        174-185 low       1e-4 of price, rounded up
-        186-197 high      1e-4 of price, rounded up
-        198-199 state     OK 0, DEGRADED 1, HALTED 3 (STALE follows from ttl)
-        200     newer     1: a later poke of the same second waits in the newer word
-        201-218 premium   1e-6 of price, int18: slow, clamped
-        219-223 shift     variance = mantissa << shift, 1e-12 annualised
-        224-255 mantissa
+        56-111  funding   ticks, int56: integral of price * premium dt / 8 h up to `time`
+        112-127 ttl       s after `time` for which a quorum of the data stays within its age limit,
+                          at most 65,535: a price that old is STALE however slow its sources are
+        128-143 low       1e-5 of price, rounded up to 1e-4
+        144-159 high      1e-5 of price, rounded up to 1e-4
+        160-161 state     OK 0, DEGRADED 1, HALTED 3 (STALE follows from ttl)
+        162-193 time      s: when the price was fixed
+        194-210 delay     s: age of the oldest datum in the price at `time`
+        211-228 premium   1e-6 of price, int18: slow, clamped
+        229     sole      1: the newest; 0: a later poke of the same second waits in the newer word
+                          (or, in a word of 0, there is no price yet)
+        231-255 sigma     1e-6, annualised volatility, an upper bound
 
         datum word, newest accepted of each source
         0-55    price     ticks
@@ -28,19 +30,23 @@
 
 from contracts.modules import quote_word
 
-MASK_12: constant(uint256) = 2**12 - 1
+MASK_16: constant(uint256) = 2**16 - 1
 MASK_17: constant(uint256) = 2**17 - 1
 MASK_18: constant(uint256) = 2**18 - 1
 MASK_32: constant(uint256) = 2**32 - 1
-MASK_52: constant(uint256) = 2**52 - 1
 MASK_56: constant(uint256) = 2**56 - 1
 MASK_80: constant(uint256) = 2**80 - 1
 
-STATE_MASK: constant(uint256) = 3 << 198
-NEWER_FLAG: constant(uint256) = 1 << 200
-PREMIUM_MASK: constant(uint256) = (2**18 - 1) << 201
-# funding, time, premium, variance: what a later poke of the same second leaves as it is
-CARRIED_MASK: constant(uint256) = ((2**84 - 1) << 56) | ((2**55 - 1) << 201)
+STATE_MASK: constant(uint256) = 3 << 160
+SOLE_FLAG: constant(uint256) = 1 << 229
+PREMIUM_MASK: constant(uint256) = (2**18 - 1) << 211
+# funding, time, premium, sigma: what a later poke of the same second leaves as it is
+CARRIED_MASK: constant(uint256) = (
+    ((2**56 - 1) << 56) | ((2**32 - 1) << 162) | ((2**18 - 1) << 211) | ((2**25 - 1) << 231)
+)
+# price, funding, low, high, state, sigma: what the quote word takes as it is
+SERVED_MASK: constant(uint256) = (2**112 - 1) | ((2**34 - 1) << 128) | ((2**25 - 1) << 231)
+MAX_TTL: constant(uint256) = 2**16 - 1  # s
 FUNDING_LIMIT: constant(int256) = 2**51 - 1  # ticks; the index stays here once it arrives
 FUNDING_SCALE: constant(int256) = 8 * 3600 * 1_000_000  # premium is per 8 h, in 1e-6
 PREMIUM_SCALE: constant(int256) = 1_000_000
@@ -61,8 +67,8 @@ def _funding(hot: uint256) -> int256:
     """
     @notice Ticks, signed, up to `_time`.
     """
-    # Proof: the field's sign bit (107) goes to bit 255, the arithmetic shift extends it.
-    return convert(convert(hot << 148, bytes32), int256) >> 204
+    # Proof: the field's sign bit (111) goes to bit 255, the arithmetic shift extends it.
+    return convert(convert(hot << 144, bytes32), int256) >> 200
 
 
 @internal
@@ -71,7 +77,7 @@ def _time(hot: uint256) -> uint256:
     """
     @notice Second in which the price was fixed.
     """
-    return (hot >> 108) & MASK_32
+    return (hot >> 162) & MASK_32
 
 
 @internal
@@ -80,25 +86,25 @@ def _delay(hot: uint256) -> uint256:
     """
     @notice Age of the oldest datum when the price was fixed, s.
     """
-    return (hot >> 140) & MASK_17
+    return (hot >> 194) & MASK_17
 
 
 @internal
 @pure
 def _low(hot: uint256) -> uint256:
     """
-    @notice 1e-4 of price.
+    @notice 1e-5 of price.
     """
-    return (hot >> 174) & MASK_12
+    return (hot >> 128) & MASK_16
 
 
 @internal
 @pure
 def _high(hot: uint256) -> uint256:
     """
-    @notice 1e-4 of price.
+    @notice 1e-5 of price.
     """
-    return (hot >> 186) & MASK_12
+    return (hot >> 144) & MASK_16
 
 
 @internal
@@ -107,17 +113,17 @@ def _premium(hot: uint256) -> int256:
     """
     @notice 1e-6 of price, signed.
     """
-    # Proof: the field's sign bit (218) goes to bit 255, the arithmetic shift extends it.
-    return convert(convert(hot << 37, bytes32), int256) >> 238
+    # Proof: the field's sign bit (228) goes to bit 255, the arithmetic shift extends it.
+    return convert(convert(hot << 27, bytes32), int256) >> 238
 
 
 @internal
 @pure
-def _variance(hot: uint256) -> uint256:
+def _sigma(hot: uint256) -> uint256:
     """
-    @notice 1e-12, annualised.
+    @notice 1e-6, annualised, an upper bound.
     """
-    return (hot >> 224) << ((hot >> 219) & 31)
+    return hot >> 231
 
 
 @internal
@@ -131,21 +137,34 @@ def _halted(hot: uint256) -> uint256:
 
 @internal
 @pure
-def _pack_rest(funding: int256, time: uint256, premium: int256, variance: uint256) -> uint256:
+def _pack_rest(funding: int256, time: uint256, premium: int256, sigma: uint256) -> uint256:
     """
-    @notice The hot word's fields funding, time, premium and variance at their places; the caller
-            adds the others. Newer flag clear.
+    @notice The hot word's fields funding, time, premium and sigma at their places; the caller adds
+            the others. Sole flag set.
     @param funding Ticks, |funding| <= FUNDING_LIMIT.
     @param time Seconds, < 2**32.
     @param premium 1e-6, |premium| < 2**17.
-    @param variance 1e-12, annualised; stored rounded down to 32 significant bits.
+    @param sigma 1e-6, < 2**25.
     """
     return (
-        ((convert(convert(funding, bytes32), uint256) & MASK_52) << 56)
-        | (time << 108)
-        | ((convert(convert(premium, bytes32), uint256) & MASK_18) << 201)
-        | (self._to_float_floor(variance) << 219)
+        ((convert(convert(funding, bytes32), uint256) & MASK_56) << 56)
+        | (time << 162)
+        | SOLE_FLAG
+        | ((convert(convert(premium, bytes32), uint256) & MASK_18) << 211)
+        | (sigma << 231)
     )
+
+
+@internal
+@pure
+def _sigma_up(variance: uint256) -> uint256:
+    """
+    @notice The volatility of a variance, above its exact root.
+    @param variance 1e-12, annualised, <= 4e14 (the terms' largest sigma_cap, squared).
+    @return 1e-6, annualised, <= 20_000_001 < 2**25.
+    """
+    # Proof: isqrt is at most 2e7.
+    return unsafe_add(isqrt(variance), 1)
 
 
 @internal
@@ -186,14 +205,14 @@ def _accrued(hot: uint256, now: uint256) -> int256:
     @return Ticks, signed.
     """
     # Proof: as in _funding and _premium, in place.
-    funding: int256 = convert(convert(hot << 148, bytes32), int256) >> 204
+    funding: int256 = convert(convert(hot << 144, bytes32), int256) >> 200
     if hot & PREMIUM_MASK == 0:
         return funding
-    premium: int256 = convert(convert(hot << 37, bytes32), int256) >> 238
+    premium: int256 = convert(convert(hot << 27, bytes32), int256) >> 238
     # Proof: time <= now because it was a past block's timestamp. price < 2**56, |premium| < 2**17,
-    # elapsed <= ttl < 2**17, so the product is < 2**90 and the sum with |funding| < 2**51 fits.
+    # elapsed <= ttl < 2**16, so the product is < 2**89 and the sum with |funding| < 2**51 fits.
     elapsed: uint256 = min(
-        unsafe_sub(now, (hot >> 108) & MASK_32), (hot >> 157) & MASK_17
+        unsafe_sub(now, (hot >> 162) & MASK_32), (hot >> 112) & MASK_16
     )
     step: int256 = unsafe_mul(convert(unsafe_mul(hot & MASK_56, elapsed), int256), premium)
     funding = unsafe_add(funding, unsafe_div(step, FUNDING_SCALE))
@@ -208,10 +227,10 @@ def _state_at(hot: uint256, now: uint256) -> uint256:
     @param hot The word in force.
     @param now Seconds, >= `_time`.
     """
-    state: uint256 = (hot >> 198) & 3
+    state: uint256 = (hot >> 160) & 3
     # Proof: time <= now, see _accrued.
-    elapsed: uint256 = unsafe_sub(now, (hot >> 108) & MASK_32)
-    if elapsed > (hot >> 157) & MASK_17 and state != quote_word.HALTED:
+    elapsed: uint256 = unsafe_sub(now, (hot >> 162) & MASK_32)
+    if elapsed > (hot >> 112) & MASK_16 and state != quote_word.HALTED:
         return quote_word.STALE
     return state
 
@@ -220,41 +239,39 @@ def _state_at(hot: uint256, now: uint256) -> uint256:
 @pure
 def _quote(hot: uint256, now: uint256) -> uint256:
     """
-    @notice The quote word (modules/quote_word.vy) at `now`. Written out in one piece, because it is
-            the reader's whole cost; it is _accrued, _state_at and quote_word._pack together.
+    @notice The quote word (modules/quote_word.vy) at `now`: what is stored at its place, the age,
+            and, where there is a premium or the price is old, what follows from them.
     @param hot The word in force.
     @param now Seconds, >= `_time`.
     """
-    price: uint256 = hot & MASK_56
-    ttl: uint256 = (hot >> 157) & MASK_17
-    # Proof: now >= time, see _accrued.
-    elapsed: uint256 = unsafe_sub(now, (hot >> 108) & MASK_32)
-    # Proof: as in _funding; the mask below keeps 56 of the extended sign's bits.
-    funding: int256 = convert(convert(hot << 148, bytes32), int256) >> 204
-    mark: uint256 = price
-    if hot & PREMIUM_MASK != 0:
-        # Proof: premium > -2**17 > -PREMIUM_SCALE, so the factor is positive and < 2**21; price is
-        # < 2**55 (the terms' bound), so mark <= price * 1.131072 < 2**56. For the funding's step
-        # and sum see _accrued.
-        premium: int256 = convert(convert(hot << 37, bytes32), int256) >> 238
-        factor: uint256 = convert(unsafe_add(PREMIUM_SCALE, premium), uint256)
-        mark = unsafe_div(unsafe_mul(price, factor), 1_000_000)
-        held: int256 = convert(unsafe_mul(price, min(elapsed, ttl)), int256)
-        funding = unsafe_add(funding, unsafe_div(unsafe_mul(held, premium), FUNDING_SCALE))
-        funding = max(min(funding, FUNDING_LIMIT), -FUNDING_LIMIT)
-    state: uint256 = (hot >> 198) & 3
-    if elapsed > ttl and state != quote_word.HALTED:
-        state = quote_word.STALE
-    # Proof: elapsed < 2**32 and delay < 2**17; offsets are < 2**12, so times ten they fit 16 bits.
-    return (
-        mark
-        | ((convert(convert(funding, bytes32), uint256) & MASK_56) << 56)
-        | (min(unsafe_add(elapsed, (hot >> 140) & MASK_17), 65_535) << 112)
-        | (unsafe_mul((hot >> 174) & MASK_12, 10) << 128)
-        | (unsafe_mul((hot >> 186) & MASK_12, 10) << 144)
-        | (state << 160)
-        | (((hot >> 224) << ((hot >> 219) & 31)) << 168)
+    # Proof: now >= time, see _accrued; elapsed < 2**32 and delay < 2**17.
+    elapsed: uint256 = unsafe_sub(now, (hot >> 162) & MASK_32)
+    word: uint256 = (hot & SERVED_MASK) | (
+        min(unsafe_add(elapsed, (hot >> 194) & MASK_17), 65_535) << 112
     )
+    if hot & PREMIUM_MASK != 0:
+        # Mark and funding take the place of price and stored funding.
+        price: uint256 = hot & MASK_56
+        # Proof: as in _funding and _premium. premium > -2**17 > -PREMIUM_SCALE, so the factor is
+        # positive and < 2**21; price is < 2**55 (the terms' bound), so
+        # mark <= price * 1.131072 < 2**56. For the funding's step and sum see _accrued.
+        premium: int256 = convert(convert(hot << 27, bytes32), int256) >> 238
+        factor: uint256 = convert(unsafe_add(PREMIUM_SCALE, premium), uint256)
+        held: int256 = convert(unsafe_mul(price, min(elapsed, (hot >> 112) & MASK_16)), int256)
+        funding: int256 = unsafe_add(
+            convert(convert(hot << 144, bytes32), int256) >> 200,
+            unsafe_div(unsafe_mul(held, premium), FUNDING_SCALE),
+        )
+        funding = max(min(funding, FUNDING_LIMIT), -FUNDING_LIMIT)
+        word = (
+            ((word >> 112) << 112)
+            | unsafe_div(unsafe_mul(price, factor), 1_000_000)
+            | ((convert(convert(funding, bytes32), uint256) & MASK_56) << 56)
+        )
+    if elapsed > (hot >> 112) & MASK_16:
+        if hot & STATE_MASK != STATE_MASK:  # HALTED, both bits, stays
+            word = (word & ~STATE_MASK) | (quote_word.STALE << 160)
+    return word
 
 
 @internal

@@ -185,6 +185,8 @@ def assess(
     @param word That word, trusted as given (a wrong one only misleads its own caller); 0 for none.
     @return Amounts in quote units, requirements rounded up, values down.
     """
+    # Hot words of the markets whose quote word is to be had (a feed id in the low 16 bits), then the
+    # holdings' feeds. Closed markets' are among them; what the oracle says of those is ignored.
     feeds: DynArray[uint256, MAX_FEEDS] = []
     known: uint256 = market
     if word == 0:
@@ -194,10 +196,9 @@ def assess(
         if id == known:
             continue
         hot: uint256 = risk_parameters.hot[id]
-        if hot & risk_parameters.CLOSED_FLAG == 0:
-            if hot == 0:
-                errors._fail(errors.UNKNOWN_MARKET)
-            feeds.append(hot & MASK_16)
+        if hot == 0:
+            errors._fail(errors.UNKNOWN_MARKET)
+        feeds.append(hot)
     for holding: uint256 in holdings:
         feeds.append((holding >> 128) & MASK_16)
     words: DynArray[uint256, MAX_FEEDS] = []
@@ -220,14 +221,17 @@ def assess(
     # them < 2^254. |mark - C| < 2^57, so |P&L| < 2^121 + 2^127 (g) a leg.
     for leg: int256 in legs:
         terms: uint256 = convert(convert(leg, bytes32), uint256)
-        hot: uint256 = risk_parameters.hot[terms & MASK_16]
+        hot: uint256 = 0
+        quoted: uint256 = word
+        if terms & MASK_16 != known:
+            hot = feeds[next]
+            quoted = words[next]
+            next = unsafe_add(next, 1)
+        else:
+            hot = risk_parameters.hot[terms & MASK_16]
         if hot & risk_parameters.CLOSED_FLAG != 0:
             unrealised = unsafe_add(unrealised, self._closed_value(leg))
             continue
-        quoted: uint256 = word
-        if terms & MASK_16 != known:
-            quoted = words[next]
-            next = unsafe_add(next, 1)
         # C's field flipped at its sign bit is C + 2^55; the difference wraps to the right int256.
         unrealised = unsafe_add(
             unrealised,
@@ -256,18 +260,59 @@ def assess(
         notional: uint256 = unsafe_mul(size, quoted & MASK_56)
         edge = unsafe_add(edge, unsafe_mul(notional, band & MASK_16))
 
-        sigma: uint256 = unsafe_add(isqrt((quoted >> 168) & MASK_64), 1)  # 1e-6, an upper bound
-        root: uint256 = unsafe_add(isqrt(size << 24), 1)  # an upper bound
+        sigma: uint256 = quoted >> 231  # 1e-6, an upper bound
+        # An upper bound of sqrt(size << 24), by less than 1e-10 of it or 2: `rest` is < 256, the guess
+        # on a line through it within 1.5 times of the root either way, and a Newton step, halved
+        # down, never falls below the root's floor. Divisors: the guess is >= 16 * 351, and a step
+        # from x >= 1 on size >= 1 stays >= 1 (a size of 0 has no notional). Sums are < 2^60.
+        rest: uint256 = size
+        half: uint256 = 0
+        if rest >= 2**32:
+            rest = rest >> 32
+            half = 16
+        if rest >= 2**16:
+            rest = rest >> 16
+            half = unsafe_add(half, 8)
+        if rest >= 2**8:
+            rest = rest >> 8
+            half = unsafe_add(half, 4)
+        root: uint256 = unsafe_mul(unsafe_add(rest, 16), 351) << half
+        rest = size << 24
+        root = unsafe_add(root, unsafe_div(rest, root)) >> 1
+        root = unsafe_add(root, unsafe_div(rest, root)) >> 1
+        root = unsafe_add(root, unsafe_div(rest, root)) >> 1
+        root = unsafe_add(unsafe_add(root, unsafe_div(rest, root)) >> 1, 1)
         coefficient: uint256 = ((hot >> 194) & MASK_14) << ((hot >> 208) & 63)
         crowd: uint256 = (terms >> 16) & MASK_40  # live root of open interest
         slow: uint256 = (hot >> 16) & MASK_40
         if slow != crowd:
-            slow = slow_root._accrued_up(
-                slow,
-                crowd,
-                unsafe_sub(block.timestamp, (hot >> 56) & risk_parameters.TIME_MASK),
-                coefficient,
-            )
+            # slow_root._accrued_up in place; its proofs hold here.
+            elapsed: uint256 = unsafe_sub(block.timestamp, (hot >> 56) & risk_parameters.TIME_MASK)
+            slowness: uint256 = unsafe_add(elapsed, slow_root.TAU)
+            if crowd < slow:
+                slow = unsafe_sub(
+                    slow, unsafe_div(unsafe_mul(unsafe_sub(slow, crowd), elapsed), slowness)
+                )
+            else:
+                rise: uint256 = unsafe_div(
+                    unsafe_add(
+                        unsafe_mul(unsafe_sub(crowd, slow), elapsed), unsafe_sub(slowness, 1)
+                    ),
+                    slowness,
+                )
+                if coefficient != 0:
+                    slowness = unsafe_mul(86_400, coefficient)
+                    rise = min(
+                        rise,
+                        unsafe_div(
+                            unsafe_add(
+                                unsafe_mul(slow_root.RISE_PER_DAY << 32, elapsed),
+                                unsafe_sub(slowness, 1),
+                            ),
+                            slowness,
+                        ),
+                    )
+                slow = unsafe_add(slow, rise)
         values: uint256 = hot
         if hot & risk_parameters.RAMP_FLAG != 0:
             values = risk_parameters._in_force(hot, risk_parameters.ramps[terms & MASK_16])

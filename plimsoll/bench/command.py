@@ -14,7 +14,7 @@ OK, OVER, UNAVAILABLE = 0, 1, 3
 
 
 def run(as_text: bool, refresh: bool) -> int:
-    """Measures everything and prints it; `as_text` prints JSON, `refresh` rewrites what is on file."""
+    """Measures and prints everything; `as_text`: as JSON, `refresh`: rewrites what is on file."""
     try:
         measured, parts = measure(_note if sys.stderr.isatty() else None)
     except AnvilNotFound as exc:

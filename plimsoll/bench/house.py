@@ -1,7 +1,8 @@
 """The house that is measured: deployed through the real plan, one aggregator and feed per market.
 
-Everything is a `House` of accounts with keys, calls by contract and function name, and signed orders
-with nonces that count up, so that orders of one account share words of its ring as they would.
+Everything is a `House` of accounts with keys, calls by contract and function name, and signed
+orders with nonces that count up, so that orders of one account share words of its ring as they
+would.
 """
 
 from __future__ import annotations
@@ -110,10 +111,9 @@ class House:
         self._actors += 1
         key = self._actors.to_bytes(32, "big")
         made = Actor(name, _address(key), key)
+        vault = self.addresses["CollateralVault"]
         for token in self.tokens:
-            self.token(
-                made.address, token, "approve", self.addresses["CollateralVault"], 2**256 - 1
-            )
+            self.token(made.address, token, "approve", vault, 2**256 - 1)
             self.token(made.address, token, "mint", made.address, 10**30)
         if quote:
             self.deposit(made, quote)
@@ -187,8 +187,9 @@ class House:
         size: Number,
         price: Number = PRICE,
         index: int = 0,
+        matcher: str = orders.NULL_ADDRESS,
     ) -> orders.SignedOrder:
-        """A limit order good for an hour, for any matcher with the role."""
+        """A limit order good for an hour, for one matcher or for any with the role."""
         made = orders.Order(
             account=actor.id(index),
             market=market,
@@ -197,6 +198,7 @@ class House:
             limit_price=Decimal(str(price)),
             expiry=self.chain.block()[1] + 3_600,
             nonce=actor.next_nonce(index),
+            matcher=matcher,
         )
         return orders.sign(made, self.domain, actor.key)
 
@@ -208,11 +210,12 @@ class House:
         size: Number,
         price: Number = PRICE,
         taker_buys: bool = True,
+        matcher: str = orders.NULL_ADDRESS,
     ) -> bytes:
         """Calldata of one taker against one maker."""
         return orders.pair_calldata(
-            self.order(maker, not taker_buys, market, size, price),
-            self.order(taker, taker_buys, market, size, price),
+            self.order(maker, not taker_buys, market, size, price, matcher=matcher),
+            self.order(taker, taker_buys, market, size, price, matcher=matcher),
             lots(size),
         )
 
@@ -295,7 +298,7 @@ def _test_encoder(contract: str, function: str) -> Any:
 
 def _create(chain: BenchChain, name: str, *args: Any) -> str:
     built = _test_contract(name)
-    inputs = next((e["inputs"] for e in built.abi if e["type"] == "constructor"), [])
+    inputs: Any = next((e["inputs"] for e in built.abi if e["type"] == "constructor"), [])
     return chain.deploy(make_encoder(inputs, built.initcode)(*args))
 
 
@@ -335,10 +338,8 @@ def _signer() -> str:
 
 def deploy(chain: BenchChain) -> House:
     """Tokens, aggregators and the protocol, prices set and served."""
-    tokens = {
-        "usd": _create(chain, "MintableToken", 6),
-        "weth": _create(chain, "MintableToken", 18),
-    }
+    decimals = {"usd": 6, "weth": 18}
+    tokens = {name: _create(chain, "MintableToken", count) for name, count in decimals.items()}
     answer = to_units(PRICE, -AGGREGATOR_DECIMALS)
     aggregators = {
         feed: [

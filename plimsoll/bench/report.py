@@ -1,8 +1,9 @@
-"""The bench's output: a table for a terminal, docs/gas.md, and the baseline that CI compares with."""
+"""The bench's output: tables for a terminal, docs/gas.md, the baseline that CI compares with."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +33,27 @@ In gas, the last row in bytes. Not part of a bar:
 ## How it is measured
 
 `gasUsed` of receipts on Anvil (Prague rules), so whole transactions: intrinsic gas, calldata and
-refunds included. Vyper's legacy code generator, optimised for gas. The house is deployed by the same
-plan as any other (`plimsoll.deployment`), with 32 markets of one Chainlink-shaped feed each. Blocks
-come 12 s apart and what is measured is alone in its block.
+refunds included. Vyper's legacy code generator, optimised for gas. The house is deployed by the
+same plan as any other (`plimsoll.deployment`), with 32 markets of one Chainlink-shaped feed each.
+Blocks come 12 s apart and what is measured is alone in its block.
 
-- Trades go through `SignedOrders` (`fill_pair`, `fill` for batches), both orders signed with keys, both
-  accounts checked. Steady state: positions are open, accounts hold one market unless said otherwise,
-  their nonce rings have gone round once, feeds were poked in an earlier block, and 12 s of interest
-  and of slow open interest are accrued. A batch is 16 pairs of 32 different accounts.
-- `perp_held_marginal` is the slope between an account with 1 and one with 32 perps in the same trade.
+- Trades go through `SignedOrders` (`fill_pair`, `fill` for batches), both orders signed with keys,
+  both accounts checked. Steady state: positions are open, accounts hold one market unless said
+  otherwise, their nonce rings have gone round once, feeds were poked in an earlier block, and 12 s
+  of slow open interest are accrued. Orders leave matching to registered matchers (one more cold
+  load than orders that name theirs). A batch is 16 pairs of 32 different accounts. Nobody owes
+  cash, so no interest accrues; the rows `..._with_debt` have it.
+- `perp_held_marginal` is the slope between an account with 1 and one with 32 perps in the same
+  trade.
 - Auctions and deleveraging: the second alike is measured, so the fund, the keepers and the side's
-  words are not new. The bidder holds every instrument already. `auction_bid_*` is sized to the target
-  and ends the auction.
-- `deleverage_1` is the dearest way: an insolvent account, a fund that may pay part, the opposite side
-  charged, the rest socialised. It is the largest of the runs with 10, 100 and 1,000 holders, which
-  must not differ but by the bytes of numbers.
-- Derive v2: its public source on a local chain; P1 (dYdX Perpetual V1) and Velar: receipts. Theirs do
-  not include signatures where said.
+  words are not new. The bidder holds every instrument already. `auction_bid_*` is sized to the
+  target and ends the auction.
+- `deleverage_1` is the dearest way: an insolvent account, a fund that may pay part, the opposite
+  side charged, the rest socialised. It is the largest of the runs with 10, 100 and 1,000 holders,
+  which must not differ but by the bytes of numbers.
+- Theirs: public sources, compiled unmodified, each call its own transaction. Derive v2
+  (derivexyz/v2-core at 7736900d) in Foundry, without its order-matching layer, hence no signatures,
+  one side loaded; P1 (dYdX Perpetual V1) and Velar on py-evm with tokens and feeds mocked.
 
 Every number repeats exactly: genesis time, keys and nonces are fixed.
 
@@ -130,7 +135,7 @@ def show(measured: dict[str, int], parts: Breakdown) -> None:
     """Prints everything to the terminal."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(_bars_table(measured))
     console.print(_extra_table(measured))
     console.print(_parts_table(parts))

@@ -1,8 +1,9 @@
 """Sets up the states in which operations are measured, and measures them.
 
-Steady state: accounts have traded before, their nonce rings have gone round once, feeds were poked in
-an earlier block, and blocks come every 12 s, so that a trade pays the accrual of interest and of slow
-open interest as it does in real life. Each scenario starts from a snapshot of the same house.
+Steady state: accounts have traded before, their nonce rings have gone round once, feeds were poked
+in an earlier block, and blocks come every 12 s, so that a trade pays the accrual of interest and of
+slow open interest as it does in real life. Nobody owes cash but in `_with_debt`. Each scenario
+starts from a snapshot of the same house.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def measure(progress: Callable[[str], None] | None = None) -> tuple[Gas, Breakdo
             ("batches", _batches),
             ("perps held", _held),
             ("money", _money),
+            ("debt", _with_debt),
             ("oracle", _oracle),
             ("auctions", _auctions),
             *((f"{n} holders", _whole_waterfall(n)) for n in HOLDERS),
@@ -73,6 +75,8 @@ def _trades(house: House, found: list[Breakdown]) -> Gas:
         raise AssertionError(
             f"expected the trace to add up to {gas['perp_trade']} gas, got {found[-1].total}"
         )
+    named = house.pair(taker, maker, 0, 1, matcher=house.names["matcher"])
+    gas["perp_trade_named"] = house.match(named)
     house.set_price(PRICE + 20, [1])
     house.trade(third, taker, 0, "0.5", PRICE + 20)
     gas["perp_reduce"] = house.trade(third, taker, 0, "0.5", PRICE + 20)
@@ -148,6 +152,25 @@ def _money(house: House) -> Gas:
     return gas
 
 
+def _with_debt(house: House) -> Gas:
+    """The same while somebody owes cash: the first call of a block accrues interest."""
+    taker, maker = house.actor("taker", RICH), house.actor("maker", RICH)
+    borrower, saver = house.actor("borrower"), house.actor("saver", 1_000)
+    weth = house.tokens["weth"]
+    house.do(borrower, "CollateralVault", "deposit", borrower.id(), weth, 10 * 10**18)
+    units = token_units(5_000, None, 6)
+    house.do(borrower, "MarginEngine", "withdraw", borrower.id(), units, borrower.address)
+    house.trade(taker, maker, 0, 1)
+    house.fill_ring(taker, maker)
+    house.trade(taker, maker, 0, 1)
+    gas = {"perp_trade_with_debt": house.trade(taker, maker, 0, 1)}
+    leave = (saver.id(), token_units(100, None, 6), saver.address)
+    house.do(saver, "MarginEngine", "withdraw", *leave)
+    gas["deposit_with_debt"] = house.deposit(saver, 1_000)
+    gas["withdraw_with_debt"] = house.do(saver, "MarginEngine", "withdraw", *leave)
+    return gas
+
+
 def _oracle(house: House) -> Gas:
     """Pokes that move the price a little."""
     keeper = house.chain.account
@@ -169,7 +192,7 @@ def _oracle(house: House) -> Gas:
 def _auctions(house: House) -> Gas:
     """Accounts of 8 and of one position under R, sold to somebody who holds the instruments.
 
-    Of two alike the second is measured: the fund, the keepers and their budget have been paid before.
+    Of two alike the second is measured: fund, keepers and their budget have been paid before.
     """
     gas: Gas = {}
     maker, keeper = house.actor("maker", RICH), house.actor("keeper", 1_000)
@@ -209,11 +232,11 @@ def _whole_waterfall(holders: int) -> Callable[[House], Gas]:
 
 
 def _deleverage(house: House, holders: int, fall: float, insured: int = 10_000) -> int:
-    """An account of 50 units long against `holders` shorts, deleveraged in a market that has seen it.
+    """An account of 50 units long against `holders` shorts is deleveraged, the second alike.
 
-    `fall` is what is left of the price. At 0.65 the account is insolvent and, with little `insured`,
-    the loss goes the whole way down: the fund pays what its caps allow, the opposite side is charged
-    up to its cap, the rest falls on all cash.
+    `fall` is what is left of the price. At 0.65 the account is insolvent and, with little
+    `insured`, the loss goes the whole way down: the fund pays what its caps allow, the opposite
+    side is charged up to its cap, the rest falls on all cash.
     """
     crowd, keeper = house.actor("crowd"), house.actor("keeper", 1_000)
     debtors = [house.actor(f"debtor{number}", 15_000) for number in range(2)]

@@ -1,8 +1,9 @@
 """The operations that have a bar, and what others were measured at.
 
-Bars and names are those of the design's gas table. Derive v2's figures come from replaying its
-Optimism Sepolia deployment's public source on a local chain, dYdX's Perpetual V1 figures (P1) from
-its mainnet receipts; both as the design lists them.
+Bars and names are those of the design's gas table. Theirs were measured from their public sources,
+unmodified: Derive v2 (derivexyz/v2-core at 7736900d, solc 0.8.27) in Foundry with one transaction
+per call, dYdX's Perpetual V1 ("P1", solc 0.5.16) and Velar (Vyper 0.3.10) on py-evm, tokens and
+feeds mocked there.
 """
 
 from __future__ import annotations
@@ -79,6 +80,10 @@ BARS: tuple[Operation, ...] = (
 EXTRA: tuple[Operation, ...] = (
     Operation("first_trade", "two accounts that never traded, first nonce word of each"),
     Operation("perp_trade_sweep", "one of 16 makers that one taker order meets in a call"),
+    Operation("perp_trade_named", "perp_trade where both orders name their matcher"),
+    Operation("perp_trade_with_debt", "perp_trade while somebody owes cash: interest accrues"),
+    Operation("deposit_with_debt", "deposit while somebody owes cash"),
+    Operation("withdraw_with_debt", "withdraw while somebody owes cash"),
     Operation("collateral_deposit", "repeat, an ERC-20 beside cash"),
     Operation("collateral_withdraw", "repeat, an ERC-20 beside cash"),
     Operation("poke_1", "oracle poke, 1 aggregator"),

@@ -14,7 +14,7 @@ ETH, BTC = 0, 1  # market ids
 # How many of each ordinary kind; the named ones below come on top.
 LONG_ETH, LONG_BTC, SHORTS, BORROWERS, DIP_BUYERS = 7, 6, 4, 3, 4
 # Arranged: no bidder touches these, so that they end in deleveraging. (name, equity in USD)
-SHUNNED = (("shunned small", 8_000), ("shunned medium", 40_000), ("shunned whale", 160_000))
+SHUNNED = (("shunned small", 8_000), ("shunned medium", 20_000), ("shunned whale", 160_000))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from plimsoll.model.ledger import P_ONE, Market, Position, Record, Side
 from plimsoll.units import QUOTE_PER_TOKEN
 
 MARKETS = (0, 1)
+DUST = 10**15  # quote units (a dollar): the fund's share of interest that is due and not yet booked
 MASK_24, MASK_56, MASK_80 = 2**24 - 1, 2**56 - 1, 2**80 - 1
 MASK_96, MASK_104, MASK_128 = 2**96 - 1, 2**104 - 1, 2**128 - 1
 
@@ -39,6 +40,7 @@ IDENTITIES = {
     "known losses": "After a keeper's pass no account is under water unless it is in auction",
     "margins": "E_init <= E and R_init >= R for every account",
     "no hole": "No loss is left that found no payer",
+    "claims": "Every claim, added up one by one: never more than the tokens held",
 }
 
 
@@ -62,8 +64,12 @@ class Sample:
     weth: dict[int, int]
     in_auction: frozenset[int]
     drawable: int
-    residual: dict[int, int] = field(default_factory=dict)  # market -> lots nobody but the fund owns
+    shrinks: dict[int, int] = field(default_factory=dict)  # market -> deleveragings so far
     shares: dict[int, int] = field(default_factory=dict)  # account -> signed cash shares
+    cash_part: dict[int, int] = field(default_factory=dict)  # account -> cash and escrow, qu
+    left: dict[int, int] = field(default_factory=dict)  # market -> residual lots, the larger side
+    leftover: int = 0  # quote units: P&L of the fund's residual lots, and floors of positions
+    remainder: int = 0  # quote units: tokens held less every claim
 
 
 @dataclass
@@ -170,6 +176,7 @@ class Checker:
             ("deficits", lambda: self._deficits(sample)),
             ("margins", lambda: self._margins(sample)),
             ("no hole", lambda: _same("loss without a payer", 0, sample.sheet.hole)),
+            ("claims", lambda: self._claims(sample)),
         ]
 
     def _sheet(self, s: Sample) -> None:
@@ -188,6 +195,11 @@ class Checker:
         views = [View("MarginEngine", "totals"), View("MarginEngine", "indices")]
         views += [View("MarginEngine", "escrow", (account,)) for account in self.accounts]
         totals, indices, *escrows = self.world.read(views)
+        for account, word in zip(self.accounts, escrows, strict=True):
+            value = (word & MASK_104) * (indices & MASK_96) >> 72
+            value -= word >> 104 & MASK_96
+            s.quote_part[account] += value
+            s.cash_part[account] = s.cash[account] + value
         supply, debt = totals & MASK_96, totals >> 96 & MASK_80
         own = sum(max(shares, 0) for shares in s.shares.values())
         own += sum(word & MASK_104 for word in escrows)
@@ -196,6 +208,17 @@ class Checker:
             _same("supply shares", supply, own)
         else:  # an era ended: older shares count less, by their index at its end
             assert own >= supply, f"supply shares: {supply}, accounts hold {own}"
+
+    def _claims(self, s: Sample) -> None:
+        """The whole house by brute force. What is left is interest not booked yet and rounding."""
+        claims = sum(s.quote_part.values()) + s.sheet.fund + s.sheet.keeper + s.sheet.fees
+        owned = sum(s.quote_part.values()) - sum(s.cash_part.values())
+        s.leftover = sum(book.unrealised for book in s.books.values()) - owned
+        room = sum(s.left[market] * book.mark for market, book in s.books.items())
+        room += len(s.quote_part) * len(s.books)  # and a floor for each position
+        assert abs(s.leftover) <= room, f"P&L of the fund's residual lots is {s.leftover}"
+        s.remainder = s.sheet.vault + s.sheet.hole - claims - s.leftover
+        assert 0 <= s.remainder < DUST, f"claims of {claims}, tokens {s.sheet.vault} quote units"
 
     def _deficits(self, s: Sample) -> None:
         notes = self.world.read(
@@ -224,8 +247,9 @@ class Checker:
                 own[1 if lots > 0 else -1] += abs(lots)
             total = s.books[market].open_interest
             left = {sign: total - own[sign] for sign in own}
+            s.left[market] = max(left.values())
             # Lots are floored per account at its next touch: the fraction is the fund's.
-            room = len(self.accounts) * (1 + s.residual[market])
+            room = len(self.accounts) * (1 + s.shrinks[market])
             assert 0 <= min(left.values()) and max(left.values()) <= room, f"{market}: {left}"
 
     def _positions(self, s: Sample, words: dict[tuple[int, int], tuple[int, ...]]) -> None:
@@ -244,7 +268,7 @@ class Checker:
                 value = book.value(touched.lots, touched.g, basis) + touched.spill
                 s.quote_part[account] += value
                 s.lots[account, market] = touched.lots
-            s.residual[market] = book.sides[1].epoch + book.sides[-1].epoch
+            s.shrinks[market] = book.sides[1].epoch + book.sides[-1].epoch
             self._note_floor(book, positions, basis)
 
     def _note_floor(self, book: Market, positions: list[Position], basis: int) -> None:

@@ -18,6 +18,7 @@ NANO = 10**9
 FOREVER = 2**63
 SYNC_AFTER = 45  # seconds without a sync after which the clock is brought up
 INSOLVENT_AT = Decimal("1.05")  # x at which a bidder takes an insolvent account: above 1 it is paid
+LEAST = 5 * 10**15  # quote units: no bidder gets up for less profit than five dollars
 SIZES = (1, 2, 4, 8)  # parts of the offer tried when the bidder's margin is short
 
 
@@ -118,6 +119,8 @@ class Keeper:
                     continue
                 cost = int.from_bytes(reply, "big", signed=True)
                 profit = quote.equity * quote.fraction // ONE // part - cost
+                if profit < LEAST and quote.equity >= 0:
+                    return None
                 self._note(
                     sample, account, "bid", f"{bidder.name}, x {Decimal(quote.x) / NANO:.2f}",
                     quote.equity, quote.requirement, quote.x, cost, profit,

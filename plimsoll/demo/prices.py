@@ -77,8 +77,8 @@ def shipped(seed: int, spacing: int = 300) -> Tape:
     return _tape(march_2020(seed=seed, spacing=spacing), "shipped synthetic crash, 2020-03-12")
 
 
-def from_files(text: str, *, allow_gaps: bool = False) -> Tape:
-    """A user's file, or two separated by a comma.
+def from_files(text: str, hours: int, *, allow_gaps: bool = False) -> Tape:
+    """A user's file, or two separated by a comma, cut to `hours` around the steepest bar.
 
     One is BTC where its name holds "btc" or "xbt", else ETH; the other market follows it in
     proportion when only one is given. Raises `MarketDataError`.
@@ -91,7 +91,24 @@ def from_files(text: str, *, allow_gaps: bool = False) -> Tape:
         feed = feed if feed not in found else next(one for one in FEEDS if one != feed)
         found[feed] = load_ohlc(path, symbol=feed, allow_gaps=allow_gaps)
     names = ", ".join(Path(part.strip()).name for part in text.split(",")[:2])
-    return _tape(found, names)
+    cut = _cut(found, hours)
+    tape = _tape(cut, names)
+    if any(len(cut[feed]) < len(found[feed]) for feed in found):
+        note = f"the {hours} hours around the steepest fall were replayed"
+        tape = replace(tape, notes=(*tape.notes, note))
+    return tape
+
+
+def _cut(series: Mapping[str, Series], hours: int) -> dict[str, Series]:
+    """Each series' bars in the hours around the steepest fall of the first."""
+    first = next(iter(series.values()))
+    bars = first.bars
+    steepest = min(
+        range(len(bars)), key=lambda i: bars[i].low / max(bars[i].open, bars[max(i - 1, 0)].high)
+    )
+    last = max(first.end - hours * HOUR, first.start)
+    begin = min(max(bars[steepest].ts - hours * HOUR * 2 // 5, first.start), last)
+    return {feed: one.window(begin, begin + hours * HOUR) for feed, one in series.items()}
 
 
 def _tape(series: Mapping[str, Series], source: str) -> Tape:

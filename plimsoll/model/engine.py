@@ -301,7 +301,7 @@ class House:
         )
 
     def accrued(self) -> House:
-        """A house for reading: interest brought to now; it shares all but the cash with this one."""
+        """A house for reading, interest brought to now; it shares all but the cash."""
         twin = House.__new__(House)
         twin.__dict__.update(self.__dict__)
         twin.cash = self.cash.copy()

@@ -2,7 +2,7 @@
 
 Pure integers, no I/O; bit for bit what contracts/oracle/OracleAdapter.vy stores and returns.
 Units: prices ticks (1e-9 USD per underlying), times s, premium 1e-6 of price, bands 1e-4,
-variance 1e-12 annualised (1e-16 inside). A `Feed` is one listed feed; `Feed.poke` is one poke with
+variance 1e-12 annualised (1e-16 inside), volatility (sigma) 1e-6. A `Feed` is one listed feed; `Feed.poke` is one poke with
 what the on-chain sources answered and, at most, one verified report. Signature checks are not part
 of the model: a report given to it counts as signed.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from math import isqrt
 
 from plimsoll.model.fixed_point import Q, div_trunc, exp_neg, ln_ratio
 
@@ -18,6 +19,7 @@ WINDOW = 1800
 YEAR_SCALE = 365 * 86_400 * 10**16
 FUNDING_LIMIT = 2**51 - 1
 FUNDING_SCALE = 8 * 3600 * 1_000_000
+MAX_TTL = 2**16 - 1
 PREMIUM_UNIT = 1_000_000
 
 
@@ -116,7 +118,7 @@ class Hot:
     high: int
     state: State
     premium: int
-    variance: int
+    sigma: int
 
     def accrued(self, now: int) -> int:
         """The funding index at `now`, ticks."""
@@ -141,7 +143,7 @@ class Hot:
             | self.low * 10 << 128
             | self.high * 10 << 144
             | self.state_at(now) << 160
-            | self.variance << 168
+            | self.sigma << 231
         )
 
     def halted(self) -> Hot:
@@ -233,7 +235,7 @@ class Aggregate:
 
 
 def float_floor(value: int) -> int:
-    """Rounded down to 32 significant bits, as prices' bounds and the hot variance are stored."""
+    """Rounded down to 32 significant bits, as prices' bounds are stored."""
     shift = max(0, value.bit_length() - 32)
     return value >> shift << shift
 
@@ -405,27 +407,27 @@ class Feed:
         state = State.OK
         if result.valid < len(self.sources) or result.spread_above(terms.band):
             state = State.DEGRADED
-        funding, premium, variance = 0, 0, 0
+        funding, premium = 0, 0
         later = base is not None and base.time == now
         if base is not None:
             funding = base.accrued(now)
             premium = base.premium if later else self._close_interval(base, target, now)
         if later and base is not None:
-            variance = base.variance
+            sigma = base.sigma
         else:
             self.variance = self.variance.sample(terms, result.median, now)
-            variance = float_floor(self.variance.variance // 10_000)
+            sigma = isqrt(self.variance.variance // 10_000) + 1
         hot = Hot(
             price=result.median,
             funding=funding,
             time=now,
             delay=now - result.oldest,
-            ttl=result.stale_at - now,
+            ttl=min(result.stale_at - now, MAX_TTL),
             low=self._offset_up(result.median - result.low, result.median),
             high=self._offset_up(result.high - result.median, result.median),
             state=state,
             premium=premium,
-            variance=variance,
+            sigma=sigma,
         )
         if later:
             self.newer = hot

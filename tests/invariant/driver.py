@@ -112,7 +112,7 @@ class Driver:
         self.run("deposit", lambda: self.twin.deposit(account, amount), account)
 
     def withdraw(self, who: int, share: int) -> None:
-        """P11: without anything held no price is asked; P25: nobody leaves ahead of a known loss."""
+        """P11: who holds nothing needs no price; P25: nobody leaves ahead of a known loss."""
         account, model = self.account(who), self.twin.model
         cash = model.accrued().cash
         amount = max(1, cash.value(model.account(account).cash) * share // (100 * TOK))
@@ -316,7 +316,8 @@ class Driver:
         amount = (s.requirement - s.equity) // TOK + 1
         refused, _ = self.run("cure", lambda: self.twin.deposit(account, amount), account)
         s = self.standings()[account]
-        assert not refused and s.equity >= s.requirement, f"P21: not cured ({refused}): {s}"
+        cured = not refused and s.equity >= s.requirement
+        assert cured, f"P21: not cured ({refused}): {s}"
 
     def sell(self, pick: int, bidder: int, elapsed: int, share: int) -> None:
         """P16, P18, P19, P23 on a slice sold at some point of the curve."""
@@ -390,6 +391,7 @@ class Driver:
             return
         paid = result.from_fund + result.charged + result.socialised
         assert paid == result.deficit, f"P24: {result}"
+        assert min(result) >= 0, f"P24: more was charged than there was to pay: {result}"
         assert result.from_fund <= limit, f"P23: {result} over {limit}"
         for m, book in model.markets.items():
             # In a wound-down market the residual takes the lots over.
@@ -414,7 +416,7 @@ class Driver:
     ) -> None:
         """P24: a holder loses the charge on its lots and its share of socialised cash, no more.
 
-        Closing at mark itself costs less than a unit a market; a fraction of a lot may bear a charge.
+        Closing at mark costs less than a unit a market; a fraction of a lot may bear a charge.
         """
         model, holding = self.twin.model, self.twin.model.account(account).cash
         due, slack = cash.value(holding) - model.accrued().cash.value(holding), 2
@@ -434,7 +436,7 @@ class Driver:
 def quiet(driver: Driver) -> None:
     """All feeds OK again."""
     for feed, quote in driver.twin.quotes.items():
-        driver.twin.set_quote(feed, Quote(quote.mark, quote.funding, variance=quote.variance))
+        driver.twin.set_quote(feed, Quote(quote.mark, quote.funding, sigma=quote.sigma))
 
 
 assert CONFIG.band == 1_000

@@ -7,7 +7,7 @@ import pytest
 from plimsoll.model.cash import TOK
 from plimsoll.model.engine import DeleverageTerms, Fill
 from plimsoll.model.standard_margin import Quote
-from tests.invariant.twin import VARIANCE, Twin
+from tests.invariant.twin import SIGMA, Twin
 
 DOLLAR = 10**6  # token units
 ETH = 10**6  # lots
@@ -21,7 +21,7 @@ def twin() -> Twin:
 
 def price(twin: Twin, usd: int) -> None:
     for feed in (1, 100):
-        twin.set_quote(feed, Quote(usd * 10**9, variance=VARIANCE))
+        twin.set_quote(feed, Quote(usd * 10**9, sigma=SIGMA))
 
 
 def fund(twin: Twin, *dollars: int) -> None:

@@ -23,7 +23,7 @@ MARKET = st.integers(0, 1)
 FEED = st.integers(1, 2)
 PERCENT = st.sampled_from((1, 20, 50, 99, 100, 130))
 STEPS_PER_EXAMPLE = 50
-CI_STEPS = 5_000
+CI_STEPS = 2_000
 
 _template: list[Driver] = []
 

@@ -1,7 +1,8 @@
 """The whole protocol as deployed, real auction and insurance fund, under seeded random use.
 
 The twin compares the engine with its model; here nothing stands in for a neighbour, and what is
-asserted is read from the chain alone: conservation, P10, P15-P17, P19, P20, P22-P25 of DESIGN section 12.
+asserted is read from the chain alone: conservation, P10, P15-P17, P19, P20, P22-P25 of DESIGN
+section 12.
 """
 
 from __future__ import annotations
@@ -320,7 +321,7 @@ class Protocol:
 
 
 def test_protocol__random_use__properties_hold(machine_steps: int, seed: int) -> None:
-    steps = machine_steps or 4_000
+    steps = machine_steps or 1_500
     print(f"seed {seed}, steps {steps}: --machine-seed {seed} repeats this run")
     protocol = Protocol(seed)
     for number in range(steps):

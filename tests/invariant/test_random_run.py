@@ -95,7 +95,7 @@ def run(driver: Driver, seed: int, steps: int) -> None:
 
 @pytest.mark.parametrize("offset", [0, 1])
 def test_twin__random_use__model_equals_chain(machine_steps: int, offset: int, seed: int) -> None:
-    steps = machine_steps or 3_000
+    steps = machine_steps or 2_500
     print(f"seed {seed + offset}, steps {steps}: --machine-seed {seed} repeats this run")
     driver = Driver()
     run(driver, seed + offset, steps)

@@ -25,7 +25,7 @@ COIN, COIN_FEED = 1, 100  # asset id of the 18-decimal token in the vault, its f
 HAIRCUT, PERIOD = 5_000, 3_600
 RATES = (0, 300_000, 3_000_000, 8_000, 1_000, 10**13)
 START = {1: 2_000 * 10**9, 2: 40_000 * 10**9, COIN_FEED: 2_000 * 10**9}  # feed -> ticks
-VARIANCE = 640_000_000_000  # sigma 0.8, in 1e-12
+SIGMA = 800_000  # 0.8, in 1e-6
 CONFIG = Config(10**13, 10**9, 10, -100, 500, 1_000)
 M256 = 2**256 - 1
 
@@ -35,7 +35,7 @@ class Twin:
 
     def __init__(self, people: int = 8) -> None:
         self.chain = BareHouse()
-        self.quotes = {feed: Quote(p, variance=VARIANCE) for feed, p in START.items()}
+        self.quotes = {feed: Quote(p, sigma=SIGMA) for feed, p in START.items()}
         risk = StandardRisk(
             lambda feed: self.quotes[feed].pack(), lambda feed: self.quotes[feed].mark
         )

@@ -57,7 +57,7 @@ class House:
         return account_of(self.people[name], index)
 
     def price(self, market: int, usd: float, **changed: Any) -> None:
-        quote = sm.Quote(int(usd * NANO), variance=250_000_000_000, low=0, high=0, age=1)
+        quote = sm.Quote(int(usd * NANO), sigma=500_000, low=0, high=0, age=1)
         self.oracle.set_word(market + 1, replace(quote, **changed).pack())
 
     def prices(self, usd: float, **changed: Any) -> None:

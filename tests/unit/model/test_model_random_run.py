@@ -35,7 +35,7 @@ def test_house__random_use__identities_hold(p_bits: int) -> None:
     world = run(SEED + p_bits, p_bits)
     for event in ("trade", "sliced", "sized", "deleveraged", "charged", "socialised", "release"):
         assert world.events[event] > 0, f"the run never met: {event}"
-    assert eras(world) > (4 if p_bits == 127 else 40)
+    assert p_bits == 127 or eras(world) >= 2, "no era ended: the small multiplier has no effect"
 
 
 def test_touch__any_order__same_result() -> None:

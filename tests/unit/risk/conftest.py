@@ -122,7 +122,7 @@ def bitcoin() -> sm.MarketParameters:
 @pytest.fixture
 def traded(desk: Desk, bitcoin: sm.MarketParameters) -> Desk:
     """A desk with market 0 on feed 1, listed a day ago, at 60,000 USD and 50 % volatility."""
-    desk.set_quote(1, sm.Quote(60_000 * 10**9, variance=250_000_000_000, low=20, high=30, age=5))
+    desk.set_quote(1, sm.Quote(60_000 * 10**9, sigma=500_000, low=20, high=30, age=5))
     desk.list_market(0, 1, bitcoin)
     desk.evm.advance(86_400)
     return desk
@@ -169,7 +169,7 @@ def draw_quote(rng: random.Random) -> sm.Quote:
         low=rng.choice([0, 65_535, rng.randrange(500)]),
         high=rng.choice([0, 65_535, rng.randrange(500)]),
         state=rng.choice([0, 0, 0, 1, 2, 3]),
-        variance=rng.choice([0, 2**64 - 1, rng.randrange(2 ** rng.randrange(1, 65))]),
+        sigma=rng.choice([0, 2**25 - 1, rng.randrange(2 ** rng.randrange(1, 26))]),
     )
 
 

@@ -78,11 +78,11 @@ def compare_with_decimals(desk, p):
     rng = random.Random(SEED + 1)
     for _ in range(60):
         sigma = Decimal(rng.randrange(1, 6000)) / 1000
-        variance = int(sigma * sigma * 10**12)
+        rounded = int(sigma * 10**6)
         age = rng.choice([0, 60, 3600])
         lots = rng.randrange(1, 10**10)
         root = rng.randrange(1, 2**30)
-        desk.set_quote(1, sm.Quote(BTC, age=age, variance=variance))
+        desk.set_quote(1, sm.Quote(BTC, age=age, sigma=rounded))
         slow = sm.slow_root(desk.model.hot[0], root, desk.now)
         a = desk.assess([sm.Leg(0, root, lots, 0)])
         notional = Decimal(lots * BTC)
@@ -137,10 +137,10 @@ def test_assess__larger_size__never_less_margin(traded, side):
     assert_moves(rows)
 
 
-def test_assess__higher_variance__never_less_margin(traded):
+def test_assess__higher_volatility__never_less_margin(traded):
     rows = []
-    for variance in [0, 1, 10**9, 10**11, 25 * 10**10, 25 * 10**10 + 1, 10**12, 10**14, 2**64 - 1]:
-        traded.set_quote(1, sm.Quote(BTC, variance=variance))
+    for sigma in [0, 1, 30_000, 300_000, 500_000, 500_001, 10**6, 10**7, 2**25 - 1]:
+        traded.set_quote(1, sm.Quote(BTC, sigma=sigma))
         rows.append(margins(traded, sm.Leg(0, 2**27, LOT, 0)))
     assert_never_falls(rows)
     assert_moves(rows)
@@ -155,7 +155,7 @@ def test_assess__more_open_interest__never_less_margin(traded):
 def test_assess__older_price__never_less_margin(traded):
     rows = []
     for age in [0, 1, 59, 60, 3600, 50_000, 65_535]:
-        traded.set_quote(1, sm.Quote(BTC, variance=25 * 10**10, age=age))
+        traded.set_quote(1, sm.Quote(BTC, sigma=500_000, age=age))
         rows.append(margins(traded, sm.Leg(0, 2**27, LOT, 0)))
     assert_never_falls(rows)
     assert rows[-1][0] == 2 * rows[0][0] or abs(rows[-1][0] - 2 * rows[0][0]) <= 2
@@ -165,7 +165,7 @@ def test_assess__older_price__never_less_margin(traded):
 def test_assess__thinner_depth__never_less_margin(desk, bitcoin):
     rows = []
     for market, depth in enumerate([2**50, 10**12, 10**9, 10**8, 2**20]):
-        desk.set_quote(1, sm.Quote(BTC, variance=25 * 10**10))
+        desk.set_quote(1, sm.Quote(BTC, sigma=500_000))
         desk.list_market(market, 1, replace(bitcoin, depth=depth))
         desk.quote(market, 0)
     desk.evm.advance(86_400)
@@ -189,7 +189,7 @@ def test_assess__random_moves_of_one_input__never_less_margin(desk, draw):
             more_leg = rng.choice([more_leg, replace(leg, lots=bigger)])
         more_quote = replace(
             quote,
-            variance=rng.choice([quote.variance, min(2**64 - 1, 2 * quote.variance + 1)]),
+            sigma=rng.choice([quote.sigma, min(2**25 - 1, 2 * quote.sigma + 1)]),
             age=rng.choice([quote.age, min(65_535, quote.age + 100)]),
         )
         at = rng.randrange(2**20)
@@ -269,9 +269,9 @@ def test_assess__initial_haircut_below_maintenance__maintenance_counts(traded):
 @pytest.mark.parametrize("state", [0, 1, 2, 3])
 def test_assess__feed_states__stale_parts_are_named(traded, bitcoin, state):
     desk = traded
-    desk.set_quote(2, sm.Quote(3000 * 10**9, variance=10**12))
+    desk.set_quote(2, sm.Quote(3000 * 10**9, sigma=10**6))
     desk.list_market(1, 2, bitcoin)
-    desk.set_quote(1, sm.Quote(BTC, variance=25 * 10**10, state=state))
+    desk.set_quote(1, sm.Quote(BTC, sigma=500_000, state=state))
     stale_leg, fresh_leg = sm.Leg(0, 0, LOT, 0), sm.Leg(1, 0, LOT, 0)
     stale_eth, fresh_eth = sm.Holding(10**18, 1, 500, 900, 18), sm.Holding(10**18, 2, 500, 900, 18)
     a = desk.assess([stale_leg, fresh_leg], [stale_eth, fresh_eth])
@@ -287,7 +287,7 @@ def test_assess__feed_states__stale_parts_are_named(traded, bitcoin, state):
 
 def test_assess__closed_market__counts_its_settlement_and_needs_no_margin(traded):
     desk, lots = traded, 3 * LOT
-    desk.set_quote(1, sm.Quote(BTC, funding=-11, state=3, age=9000, variance=10**12))
+    desk.set_quote(1, sm.Quote(BTC, funding=-11, state=3, age=9000, sigma=10**6))
     desk.set_settlement(1, BTC + 100)
     event = desk.close(0).event("MarketClosed")
     assert (event.market, event.mark, event.funding) == (0, BTC + 100, -11)
@@ -300,7 +300,7 @@ def test_assess__closed_market__counts_its_settlement_and_needs_no_margin(traded
 def test_assess__closed_beside_open__each_leg_meets_its_own_word(traded, bitcoin):
     desk = traded
     for market in (1, 2):
-        desk.set_quote(market + 1, sm.Quote((market + 1) * 10**9, variance=10**12))
+        desk.set_quote(market + 1, sm.Quote((market + 1) * 10**9, sigma=10**6))
         desk.list_market(market, market + 1, bitcoin)
     desk.set_settlement(2, 5 * 10**9)
     desk.close(1)
@@ -316,7 +316,7 @@ def test_assess__unlisted_market__refused(traded):
 
 def test_assess__word_given__used_in_place_of_the_oracles(traded, bitcoin):
     desk, lots = traded, LOT
-    desk.set_quote(2, sm.Quote(7, variance=10**12))
+    desk.set_quote(2, sm.Quote(7, sigma=10**6))
     desk.list_market(1, 2, bitcoin)
     legs = [sm.Leg(0, 0, lots, 0), sm.Leg(1, 0, lots, 0)]
     word = sm.Quote(99).pack()
@@ -333,7 +333,7 @@ def test_assess__word_given__used_in_place_of_the_oracles(traded, bitcoin):
 @pytest.fixture
 def wide(desk, bitcoin):
     for market in range(73):
-        desk.set_quote(market + 1, sm.Quote((market + 1) * 10**9, variance=10**12, low=7, high=9))
+        desk.set_quote(market + 1, sm.Quote((market + 1) * 10**9, sigma=10**6, low=7, high=9))
         desk.list_market(market, market + 1, bitcoin)
     return desk
 

@@ -294,7 +294,7 @@ def test_set_parameters__random_changes__no_margin_jumps(desk, draw):
         ramp = a | 0 | sm.ramp_seconds(a, b) << 32
         assert 0 <= sm.ramp_seconds(a, b) <= sm.MAX_RAMP
         leg = sm.Leg(0, rng.randrange(2**35), rng.randrange(1, 2**40), 0)
-        quote = sm.Quote(BTC, age=rng.randrange(4000), variance=rng.randrange(2**45))
+        quote = sm.Quote(BTC, age=rng.randrange(4000), sigma=rng.randrange(2**22))
         state = 1 | rng.randrange(2**35) << 16  # a slow root as of time 0
 
         def margins(word, state=state, leg=leg, quote=quote):
@@ -394,8 +394,8 @@ MEDIANS = [("BTC", 60_000, "0.5"), ("ETH", 2500, "0.65"), ("SOL", 150, "0.85")]
 @pytest.mark.parametrize(("name", "price", "sigma"), MEDIANS)
 def test_starting_values__median_volatility__margins_of_a_small_position(desk, name, price, sigma):
     p = STARTING[name].to_chain()
-    mark, variance = price * 10**9, int(Decimal(sigma) ** 2 * 10**12)
-    desk.set_quote(1, sm.Quote(mark, variance=variance))
+    mark = price * 10**9
+    desk.set_quote(1, sm.Quote(mark, sigma=int(Decimal(sigma) * 10**6)))
     desk.list_market(0, 1, p)
     root = int(Decimal((p.depth // 4) << 24).sqrt())  # open interest at a quarter of the depth
     desk.quote(0, root)

@@ -24,7 +24,7 @@ def set_settlement(feed: uint256, price: uint256):
 def words(feeds: DynArray[uint256, 88]) -> DynArray[uint256, 88]:
     out: DynArray[uint256, 88] = []
     for feed: uint256 in feeds:
-        out.append(self.stored[feed])
+        out.append(self.stored[feed & 65_535])
     return out
 
 
