@@ -15,7 +15,7 @@ EPILOG = """
 Exit codes: 0 passed, 1 an identity broke or a step of the shipped crash was not walked, 2 usage,
 3 data or RPC unavailable.
 
-PRICES takes columns ts,open,high,low,close[,volume]; two files (ETH and BTC) go separated by a comma.
+PRICES has columns ts,open,high,low,close[,volume]; two files (ETH, BTC) are joined by a comma.
 """
 
 
@@ -29,9 +29,7 @@ PRICES takes columns ts,open,high,low,close[,volume]; two files (ETH and BTC) go
     help="Folder for the report.",
 )
 @click.option("--prices", envvar="PRICES", help="Replay this .csv or .csv.gz.  [env: PRICES]")
-@click.option(
-    "--fork-url", envvar="FORK_URL", help="Fork this network instead.  [env: FORK_URL]"
-)
+@click.option("--fork-url", envvar="FORK_URL", help="Fork this network instead.  [env: FORK_URL]")
 @click.option("--hours", type=int, default=48, show_default=True, help="Replay at most so many.")
 @click.option("--allow-gaps", is_flag=True, help="Jump over missing bars of a price file.")
 @click.option("--no-report", is_flag=True, help="Write no HTML and JSON report.")
@@ -48,7 +46,7 @@ def cli(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Fork a chain, deploy everything on it, trade through a crash, prove solvency at every block."""
+    """Fork a chain, deploy everything, trade through a crash, prove solvency at every block."""
     # The package is used from the repository, not installed, and ape does not add its root.
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from plimsoll.demo.command import Options, run

@@ -561,16 +561,19 @@ def words(account: uint256, market: uint256) -> (int256, int256, int256, uint256
     @notice The ledger's words as stored, for a second opinion to check against.
     @param account Account id.
     @param market Market id.
-    @return Position; market's hot and book words; the longs' side word and K; the shorts' side word and K.
+    @return Position; market's hot and book words; the longs' side word and record now; the shorts' the same.
     """
+    hot: int256 = ledger.hot[market]
+    longs: uint256 = (market << 25) | convert((hot >> 24) & (2**24 - 1), uint256)
+    shorts: uint256 = (((market << 1) | 1) << 24) | convert(hot & (2**24 - 1), uint256)
     return (
         ledger.positions[account][market],
-        ledger.hot[market],
+        hot,
         ledger.book[market],
         ledger.side[market * 2],
-        ledger.side_k[market * 2],
+        ledger.record[longs],
         ledger.side[market * 2 + 1],
-        ledger.side_k[market * 2 + 1],
+        ledger.record[shorts],
     )
 
 

@@ -335,7 +335,8 @@ def _socialise(w: uint256, amount: uint256) -> uint256:
     if amount == 0:
         return w
     carried: uint256 = min(amount, self._social_room(w))
-    self.hole += amount - carried
+    if carried < amount:
+        self.hole += amount - carried
     if carried == 0:
         return w
     t: uint256 = self.totals

@@ -27,21 +27,22 @@ hot: int256[256]
 # market -> G + fees held, quote units
 book: int256[256]
 
-# market * 2 + (1 for shorts) -> multiplier P uint128 (unset: 2^127) | era uint16 << 128
-#                                | charged in the window uint56 << 144 (ticks per lot) | window start uint32 << 200
+# A side's key is market * 2, plus 1 for shorts. Since its last era began, a lot has become P / 2^95 lots, and what
+# closed was worth K = sum of (P before - P after) * (mark - index), per 2^95.
+# key << 24 | epoch -> K int154 << 102 | P uint96 << 6 | era modulo 64, as that epoch began (unset: P 2^95, rest 0);
+# the record of the side's epoch now is the side's multiplier now
+record: HashMap[uint256, int256]
+# key -> era uint32 | charged in the window uint56 << 32 (ticks per lot) | window start uint32 << 88 (seconds)
 side: HashMap[uint256, uint256]
-# same key -> K, sum of (P before - P after) * (mark - index) over the era's shrinks
-side_k: HashMap[uint256, int256]
-# key << 24 | epoch -> P uint128 | era uint16 << 128, and K, when that epoch began (unset: 2^127, era 0, K 0)
-record: HashMap[uint256, uint256]
-record_k: HashMap[uint256, int256]
-# key << 24 | era -> P uint128 at the era's end, (mark - index) then, K then
+# key << 32 | era -> P uint96 | first epoch of the next era uint24 << 96, at the era's end
 era_end: HashMap[uint256, uint256]
+# same key -> mark - index (ticks) and K then
 era_gap: HashMap[uint256, int256]
 era_k: HashMap[uint256, int256]
 
-P_ONE: constant(uint256) = 2**127
-P_MIN: constant(uint256) = 2**64  # below this an era ends, so that a multiplier keeps 64 bits or more
+P_ONE: constant(uint256) = 2**95
+P_MIN: constant(uint256) = 2**55  # below this an era ends, so that a multiplier keeps 55 bits or more
+LAST_ERA: constant(uint256) = 65535
 
 LOTS_LIMIT: constant(int256) = 2**56  # lots of a position and of a side stay below
 G_LIMIT: constant(int256) = 2**126  # with charges folded in, g still fits an int128
@@ -143,22 +144,55 @@ def _load(account: uint256, market: uint256, hot: int256, basis: int256) -> (int
         key += 1
     if epoch == p & M24:
         return lots, g, 0
-    lots, g = self._replay(key, convert(p & M24, uint256), lots, g, gap)
+    lots, g = self._replay(
+        key, convert(p & M24, uint256), convert(epoch, uint256), lots, g, gap
+    )
     if lots == 0:
         return 0, 0, g
     return lots, g, 0
 
 
 @internal
+@pure
+def _p(record: int256) -> uint256:
+    """
+    @notice Multiplier of a record.
+    """
+    p: int256 = (record >> 6) & (2**96 - 1)
+    if p == 0:
+        return P_ONE
+    return convert(p, uint256)
+
+
+@internal
 @view
-def _replay(key: uint256, epoch: uint256, lots: int256, g: int256, gap: int256) -> (int256, int256):
+def _era(key: uint256, epoch: uint256, record: int256, last: uint256) -> uint256:
+    """
+    @notice The era a record belongs to: the newest of its residue that began at or before its epoch.
+    @param key Side key.
+    @param epoch The record's epoch.
+    @param record The record.
+    @param last The side's era now.
+    """
+    era: uint256 = convert(record & 63, uint256)
+    era += (last - era) // 64 * 64  # era <= last: residues of eras that have been
+    for _: uint256 in range(1024):
+        if era < 64 or (self.era_end[(key << 32) | (era - 1)] >> 96) & (2**24 - 1) <= epoch:
+            break
+        era -= 64
+    return era
+
+
+@internal
+@view
+def _replay(key: uint256, epoch: uint256, now: uint256, lots: int256, g: int256, gap: int256) -> (int256, int256):
     """
     @notice Carries a position through the shrinks since `epoch`: closed lots at the prices they closed at, the
-            fraction of a lot left over sold to the fund at mark. One floor per era crossed. Two ended eras
-            leave nothing of any position: each takes the multiplier from 2^127 (the first from its record) to
-            below 2^64, and lots are below 2^56; so three eras are the most that matter.
+            fraction of a lot left over sold to the fund at mark. One floor per era crossed. An ended era divides by
+            more than 2^40 where it began at one, and lots are below 2^56: after three ended eras none are left.
     @param key Side key.
     @param epoch Side epoch at which the position was written.
+    @param now The side's epoch now.
     @param lots Signed lots.
     @param g Quote units.
     @param gap Mark minus index of the side, now.
@@ -168,28 +202,25 @@ def _replay(key: uint256, epoch: uint256, lots: int256, g: int256, gap: int256) 
     if lots < 0:
         sign = -1
     a: uint256 = convert(lots * sign, uint256)
-    r: uint256 = self.record[(key << 24) | epoch]
-    from_p: uint256 = r & (2**128 - 1)
-    if from_p == 0:
-        from_p = P_ONE
-    from_k: int256 = self.record_k[(key << 24) | epoch]
-    now: uint256 = self.side[key]
-    last: uint256 = (now >> 128) & 65535
+    start: int256 = self.record[(key << 24) | epoch]
+    from_p: uint256 = self._p(start)
+    from_k: int256 = start >> 102
+    last: uint256 = self.side[key] & (2**32 - 1)
+    first: uint256 = self._era(key, epoch, start, last)
     out: int256 = g
-    first: uint256 = (r >> 128) & 65535
-    for era: uint256 in range(first, min(last, first + 2) + 1, bound=3):
-        to_p: uint256 = now & (2**128 - 1)
+    for era: uint256 in range(first, min(last, first + 3) + 1, bound=4):
+        to_p: uint256 = 0
         to_k: int256 = 0
         at: int256 = gap
         if era < last:
-            to_p = self.era_end[(key << 24) | era]
-            to_k = self.era_k[(key << 24) | era]
-            at = self.era_gap[(key << 24) | era]
+            to_p = self.era_end[(key << 32) | era] & (2**96 - 1)
+            to_k = self.era_k[(key << 32) | era]
+            at = self.era_gap[(key << 32) | era]
         else:
-            to_k = self.side_k[key]
-            if to_p == 0:
-                to_p = P_ONE
-        # Bounds: a < 2^56, P <= 2^127, |K| < 2^127 * 2^57, so every product stays below 2^241.
+            end: int256 = self.record[(key << 24) | now]
+            to_p = self._p(end)
+            to_k = end >> 102
+        # Bounds: a < 2^56, P <= 2^95, |K| < 2^95 * 2^58, so every product stays below 2^210.
         product: uint256 = a * to_p
         rest: int256 = convert(product % from_p, int256)
         earned: int256 = convert(a, int256) * (to_k - from_k) + rest * at
@@ -279,26 +310,27 @@ def _shrink(market: uint256, long_side: bool, q: int256, of: int256, hot: int256
         gap = basis - ((hot << 56) >> 200)
         epoch = convert(hot & M24, uint256)
     errors._require(epoch < 2**24 - 1, errors.OUT_OF_RANGE)
-    w: uint256 = self.side[key]
-    p: uint256 = w & (2**128 - 1)
-    if p == 0:
-        p = P_ONE
-    era: uint256 = (w >> 128) & 65535
-    p_new: uint256 = p * convert(of - q, uint256) // convert(of, uint256)
-    k: int256 = self.side_k[key] + convert(p - p_new, int256) * gap
+    old: int256 = self.record[(key << 24) | epoch]
+    p: uint256 = self._p(old)
+    era: int256 = old & 63
+    # Proof for the unsafe steps: 0 < q <= of < 2^56, P <= 2^95, |gap| < 2^58, |K| < 2^153.
+    p_new: uint256 = unsafe_div(
+        unsafe_mul(p, convert(unsafe_sub(of, q), uint256)), convert(of, uint256)
+    )
+    k: int256 = unsafe_add(old >> 102, unsafe_mul(convert(unsafe_sub(p, p_new), int256), gap))
+    epoch = unsafe_add(epoch, 1)
     if p_new < P_MIN:
-        self.era_end[(key << 24) | era] = p_new
-        self.era_k[(key << 24) | era] = k
-        self.era_gap[(key << 24) | era] = gap
-        errors._require(era < 65535, errors.OUT_OF_RANGE)
-        era += 1
+        w: uint256 = self.side[key]
+        full: uint256 = w & (2**32 - 1)
+        errors._require(full < LAST_ERA, errors.OUT_OF_RANGE)
+        self.era_end[(key << 32) | full] = p_new | (epoch << 96)
+        self.era_k[(key << 32) | full] = k
+        self.era_gap[(key << 32) | full] = gap
+        self.side[key] = w + 1
+        era = (era + 1) & 63
         p_new = P_ONE
         k = 0
-    self.side[key] = ((w >> 144) << 144) | (era << 128) | p_new
-    self.side_k[key] = k
-    epoch += 1
-    self.record[(key << 24) | epoch] = (era << 128) | p_new
-    self.record_k[(key << 24) | epoch] = k
+    self.record[(key << 24) | epoch] = (k << 102) | (convert(p_new, int256) << 6) | era
     if long_side:
         return hot + (1 << 24), sign * q * gap
     return hot + 1, sign * q * gap
@@ -315,8 +347,8 @@ def _charge_room(key: uint256, cap: uint256, window: uint256) -> uint256:
     """
     w: uint256 = self.side[key]
     spent: uint256 = 0
-    if block.timestamp < ((w >> 200) & (2**32 - 1)) + window:
-        spent = (w >> 144) & (2**56 - 1)
+    if block.timestamp < ((w >> 88) & (2**32 - 1)) + window:
+        spent = (w >> 32) & (2**56 - 1)
     if spent >= cap:
         return 0
     return cap - spent
@@ -328,13 +360,13 @@ def _charge_note(key: uint256, per_lot: uint256, window: uint256):
     @notice Counts a capped charge against its window; a window starts with its first charge.
     """
     w: uint256 = self.side[key]
-    start: uint256 = (w >> 200) & (2**32 - 1)
-    spent: uint256 = (w >> 144) & (2**56 - 1)
+    start: uint256 = (w >> 88) & (2**32 - 1)
+    spent: uint256 = (w >> 32) & (2**56 - 1)
     if block.timestamp >= start + window:
         start = block.timestamp
         spent = 0
     spent = min(spent + per_lot, 2**56 - 1)
-    self.side[key] = (w & (2**144 - 1)) | (spent << 144) | (start << 200)
+    self.side[key] = (w & (2**32 - 1)) | (spent << 32) | (start << 88)
 
 
 @internal

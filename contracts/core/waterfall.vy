@@ -29,12 +29,9 @@ MAX_CHARGE: constant(uint256) = 2**50  # ticks per lot of one uncapped charge; w
 SLACK: constant(uint256) = 3  # quote units on top of a price: two floors of cash and one of the slice
 
 
-# A leg closed by deleveraging, kept until its opposite side is charged and shrunk.
-struct Closed:
-    market: uint256
-    lots: int256  # signed lots the account held
-    basis: int256  # ticks, mark minus funding index
-    mark: uint256  # ticks
+# A leg closed by deleveraging, kept in one word until its opposite side is charged and shrunk:
+# lots int64 << 192 (signed, what the account held) | basis int64 << 128 (ticks, mark minus funding index)
+# | mark uint64 << 64 (ticks) | market
 
 
 @internal
@@ -257,11 +254,11 @@ def _require_bidder(bidder: uint256, head: int256, w: uint256):
 
 
 @internal
-def _close_legs(account: uint256, head: int256, w: uint256) -> (int256, DynArray[Closed, 72]):
+def _close_legs(account: uint256, head: int256, w: uint256) -> (int256, DynArray[int256, 72]):
     """
     @notice Closes every leg of an account at mark into its cash. The opposite sides are shrunk by `_settle_legs`.
     """
-    legs: DynArray[Closed, 72] = []
+    legs: DynArray[int256, 72] = []
     h: int256 = head
     bits: uint256 = accounts.held[account]
     for _: uint256 in range(72):
@@ -291,13 +288,18 @@ def _close_legs(account: uint256, head: int256, w: uint256) -> (int256, DynArray
             continue
         ledger._book(m, -g - spill)
         if lots != 0:
-            legs.append(Closed(market=m, lots=lots, basis=basis, mark=mark))
+            legs.append(
+                (lots << 192)
+                | ((basis & (2**64 - 1)) << 128)
+                | (convert(mark, int256) << 64)
+                | convert(m, int256)
+            )
     return h, legs
 
 
 @internal
 def _settle_legs(
-    legs: DynArray[Closed, 72], rest: uint256, room: uint256, t: IMarginEngine.DeleverageTerms
+    legs: DynArray[int256, 72], rest: uint256, room: uint256, t: IMarginEngine.DeleverageTerms
 ) -> uint256:
     """
     @notice Charges the opposite sides and then shrinks them.
@@ -309,48 +311,50 @@ def _settle_legs(
     """
     charged: uint256 = 0
     per_lot: DynArray[uint256, 72] = []
-    for leg: Closed in legs:
-        of: uint256 = convert(ledger._oi(ledger.hot[leg.market]), uint256)
-        key: uint256 = leg.market * 2
-        if leg.lots > 0:
+    for leg: int256 in legs:
+        m: uint256 = convert(leg & 255, uint256)
+        of: uint256 = convert(ledger._oi(ledger.hot[m]), uint256)
+        key: uint256 = m * 2
+        if leg > 0:
             key += 1
         c: uint256 = 0
         if rest > charged:
-            cap: uint256 = leg.mark * t.charge_cap // 10**9
+            cap: uint256 = convert((leg >> 64) & (2**64 - 1), uint256) * t.charge_cap // 10**9
             c = min(ledger._charge_room(key, cap, t.window), (rest - charged) // of)
             if c != 0:
                 ledger._charge_note(key, c, t.window)
                 charged += c * of
         per_lot.append(c)
     left: uint256 = len(legs)
-    for leg: Closed in legs:
-        i: uint256 = len(legs) - left
-        hot: int256 = ledger.hot[leg.market]
+    for leg: int256 in legs:
+        c: uint256 = per_lot[len(legs) - left]
+        m: uint256 = convert(leg & 255, uint256)
+        mark: uint256 = convert((leg >> 64) & (2**64 - 1), uint256)
+        hot: int256 = ledger.hot[m]
         of: int256 = ledger._oi(hot)
-        c: uint256 = per_lot[i]
         if rest > charged + room:
             # The last step: an equal part for each leg still to come.
             more: uint256 = min((rest - charged - room) // left // convert(of, uint256), MAX_CHARGE)
             charged += more * convert(of, uint256)
             c += more
         left -= 1
-        long_side: bool = leg.lots < 0
+        long_side: bool = leg < 0
         if c != 0:
             hot = ledger._charged(hot, long_side, convert(c, int256))
             log IMarginEngine.Charged(
-                market=leg.market, long_side=long_side, per_lot=c, lots=convert(of, uint256)
+                market=m, long_side=long_side, per_lot=c, lots=convert(of, uint256)
             )
-        q: int256 = abs(leg.lots)
+        q: int256 = abs(leg >> 192)
         dg: int256 = 0
-        hot, dg = ledger._shrink(leg.market, long_side, q, of, hot, leg.basis)
-        ledger.hot[leg.market] = ledger._with_oi(hot, of - q)
-        ledger._book(leg.market, dg)
+        hot, dg = ledger._shrink(m, long_side, q, of, hot, (leg << 64) >> 192)
+        ledger.hot[m] = ledger._with_oi(hot, of - q)
+        ledger._book(m, dg)
         log IMarginEngine.Shrunk(
-            market=leg.market,
+            market=m,
             long_side=long_side,
             lots=convert(q, uint256),
             of=convert(of, uint256),
-            price=leg.mark,
+            price=mark,
         )
     return charged
 
@@ -390,7 +394,7 @@ def _deleverage(
     w: uint256 = cash._accrue()
     h: int256 = accounts.head[account]
     errors._require(h & accounts.FROZEN_BIT != 0, errors.NOT_FROZEN)
-    legs: DynArray[Closed, 72] = []
+    legs: DynArray[int256, 72] = []
     h, legs = self._close_legs(account, h, w)
     if accounts._collateral(h) != 0:
         value: uint256 = 0

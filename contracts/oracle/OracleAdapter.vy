@@ -242,9 +242,12 @@ def settlement_price(feed: uint256) -> uint256:
     @return Ticks, rounded down.
     """
     hot: uint256 = self._priced(feed)
-    price: uint256 = settlement_window._last_price(
-        self._held_until(feed_state.settlement[feed], hot, block.timestamp)
-    )
+    history: uint256 = 0
+    settled: uint256 = 0
+    history, settled = self._held_until(feed_state.history[feed], hot, block.timestamp)
+    if settled == 0:
+        settled = feed_state.settlement[feed]
+    price: uint256 = settlement_window._last_price(settled)
     errors._require(price != 0, errors.NO_PRICE)
     return price
 
@@ -639,9 +642,14 @@ def _halt(feed: uint256, now: uint256) -> uint256:
         feed_state.hot[feed] = feed_word._halted(hot)
         return word
     word |= feed_word.SOLE_FLAG
-    feed_state.settlement[feed] = self._held_until(
-        feed_state.settlement[feed], feed_state._newest(feed), now
+    history: uint256 = 0
+    settled: uint256 = 0
+    history, settled = self._held_until(
+        feed_state.history[feed], feed_state._newest(feed), now
     )
+    feed_state.history[feed] = history
+    if settled != 0:
+        feed_state.settlement[feed] = settled
     feed_state.hot[feed] = word
     return word
 
@@ -669,17 +677,17 @@ def _accept(
         return word
     funding: int256 = 0
     premium: int256 = 0
+    old_history: uint256 = feed_state.history[feed]
+    history: uint256 = old_history
     if base != 0:
         funding = feed_word._accrued(base, now)
-        premium = self._close_interval(feed, terms, base, target, now)
-    old_history: uint256 = feed_state.history[feed]
-    history: uint256 = realised_variance._sample(
-        old_history, terms, shape & feed_word.MASK_56, now
-    )
+        history, premium = self._close_interval(feed, terms, history, base, target, now)
+    sampled: uint256 = realised_variance._sample(history, terms, shape & feed_word.MASK_56, now)
     sigma: uint256 = feed_word._sigma(base)
-    if history != old_history or base == 0:
-        feed_state.history[feed] = history
-        sigma = feed_word._sigma_up(realised_variance._variance(history))
+    if sampled != history or base == 0:
+        sigma = feed_word._sigma_up(realised_variance._variance(sampled))
+    if sampled != old_history:
+        feed_state.history[feed] = sampled
     word: uint256 = shape | feed_word._pack_rest(funding, now, premium, sigma)
     feed_state.hot[feed] = word
     return word
@@ -687,23 +695,28 @@ def _accept(
 
 @internal
 def _close_interval(
-    feed: uint256, terms: uint256, base: uint256, target: int256, now: uint256
-) -> int256:
+    feed: uint256, terms: uint256, history: uint256, base: uint256, target: int256, now: uint256
+) -> (uint256, int256):
     """
     @notice Ends the interval in which `base` was in force: adds it to the settlement sum and moves
             the slow premium towards the premium of the report that was in force meanwhile, so that
             a new report counts only as time passes. Without reports it decays to 0.
     @param feed The feed's id.
     @param terms Its terms word.
+    @param history Its history word.
     @param base The hot word in force until now.
     @param target 1e-6.
     @param now Seconds, > the base's time.
-    @return 1e-6, clamped.
+    @return The new history word · the premium, 1e-6, clamped.
     """
-    settled: uint256 = self._held_until(feed_state.settlement[feed], base, now)
-    slow: int256 = settlement_window._premium(settled)
+    word: uint256 = 0
+    settled: uint256 = 0
+    word, settled = self._held_until(history, base, now)
+    if settled != 0:
+        feed_state.settlement[feed] = settled
+    slow: int256 = settlement_window._premium(word)
     limit: int256 = convert(feed_terms._premium_clamp(terms), int256)
-    # Proof: |target| < 2**17 and PREMIUM_UNIT < 2**20, |slow| < 2**39; the weight's complement is
+    # Proof: |target| < 2**17 and PREMIUM_UNIT < 2**20, |slow| < 2**37; the weight's complement is
     # in [0, ONE] because elapsed >= 1, so the mean stays between its two arguments.
     aim: int256 = unsafe_mul(max(min(target, limit), -limit), PREMIUM_UNIT)
     if slow != aim:
@@ -712,23 +725,28 @@ def _close_interval(
         weight: uint256 = fixed_point._exp_neg(unsafe_div(elapsed << 96, tau))
         gap: int256 = unsafe_mul(unsafe_sub(aim, slow), convert(unsafe_sub(ONE, weight), int256))
         slow = unsafe_add(slow, gap >> 96)
-        settled = settlement_window._with_premium(settled, slow)
-    feed_state.settlement[feed] = settled
-    return max(min(unsafe_div(slow, PREMIUM_UNIT), limit), -limit)
+        word = settlement_window._with_premium(word, slow)
+    return word, max(min(unsafe_div(slow, PREMIUM_UNIT), limit), -limit)
 
 
 @internal
 @pure
-def _held_until(settled: uint256, base: uint256, now: uint256) -> uint256:
+def _held_until(history: uint256, base: uint256, now: uint256) -> (uint256, uint256):
     """
-    @notice The settlement word after `base` was in force until now: counts only while it was OK.
-    @param settled The settlement word.
+    @notice The words after `base` was in force until now: counts only while it was OK.
+    @param history The history word.
     @param base The hot word in force.
     @param now Seconds.
+    @return History word · settlement word, 0 where no half hour was completed.
     """
     if base & feed_word.STATE_MASK != 0:  # not OK
-        return settled
+        return settlement_window._broken(history), 0
     start: uint256 = (base >> 162) & (2**32 - 1)
     # Proof: both < 2**33. The price was OK for ttl seconds from start.
     end: uint256 = min(now, unsafe_add(start, (base >> 112) & feed_word.MAX_TTL))
-    return settlement_window._held(settled, base & feed_word.MASK_56, start, end)
+    word: uint256 = 0
+    settled: uint256 = 0
+    word, settled = settlement_window._held(history, base & feed_word.MASK_56, start, end)
+    if end < now:
+        word = settlement_window._broken(word)
+    return word, settled

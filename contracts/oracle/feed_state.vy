@@ -9,7 +9,7 @@
 hot: uint256[65536]  # feed_word.vy, hot word; 0 before the first price
 newer: HashMap[uint256, uint256]  # feed_word.vy, hot word of a later poke of the same second
 terms: uint256[65536]  # feed_terms.vy, terms word; 0: not listed
-history: uint256[65536]  # realised_variance.vy
+history: uint256[65536]  # realised_variance.vy and settlement_window.vy
 settlement: uint256[65536]  # settlement_window.vy
 halts: HashMap[uint256, uint256]  # breaker.vy
 sources: uint256[524288]  # feed * 8 + index: feed_terms.vy, source word

@@ -2,16 +2,16 @@
 """
 @title realised_variance
 @license AGPL-3.0-only
-@notice Exponentially weighted variance of log returns under irregular spacing, and a slow average
-        of the price with the same time constant. One sample's annualised variance is clamped at
-        sigma_cap**2, so its return counts as at most sigma_cap * sqrt(dt).
+@notice Exponentially weighted variance of log returns under irregular spacing. One sample's
+        annualised variance is clamped at sigma_cap**2, so its return counts as at most
+        sigma_cap * sqrt(dt).
 
         history word
         bits    field     unit
         0-61    variance  1e-16, annualised, full precision
         62-117  price     ticks, of the last sample; 0 before the first
         118-149 time      s, of the last sample
-        150-205 slow      ticks, slow average of the sampled prices
+        150-254 the running half hour's sum and the slow premium: settlement_window.vy
 """
 
 from contracts.modules import fixed_point
@@ -37,11 +37,11 @@ def _variance(history: uint256) -> uint256:
 
 @internal
 @pure
-def _pack(variance: uint256, price: uint256, time: uint256, slow: uint256) -> uint256:
+def _pack(variance: uint256, price: uint256, time: uint256, history: uint256) -> uint256:
     """
-    @notice The history word of fields that fit.
+    @notice The history word of fields that fit, the others as in `history`.
     """
-    return variance | (price << 62) | (time << 118) | (slow << 150)
+    return variance | (price << 62) | (time << 118) | ((history >> 150) << 150)
 
 
 @internal
@@ -57,7 +57,7 @@ def _sample(history: uint256, terms: uint256, price: uint256, now: uint256) -> u
     variance: uint256 = history & MASK_62
     last: uint256 = (history >> 62) & MASK_56
     if last == 0:
-        return self._pack(variance, price, now, price)
+        return self._pack(variance, price, now, history)
     # Proof: the last sample's time was an earlier block's timestamp or this one's.
     elapsed: uint256 = unsafe_sub(now, (history >> 118) & MASK_32)
     if elapsed < (terms >> 133) & MASK_12:  # spacing
@@ -68,15 +68,12 @@ def _sample(history: uint256, terms: uint256, price: uint256, now: uint256) -> u
     weight: uint256 = fixed_point._exp_neg(unsafe_div(elapsed << 96, tau))
     sampled: uint256 = self._annualised_floor(fixed_point._ln_ratio(price, last), elapsed)
     cap: uint256 = (terms >> 145) & MASK_11
-    # Proof: cap < 2**11, so cap**2 * 1e12 < 2**62; variance < 2**62 by the same cap; slow and price
-    # are < 2**56: every product with a weight is < 2**158, and weighted means do not exceed their
-    # arguments, so the fields fit.
+    # Proof: cap < 2**11, so cap**2 * 1e12 < 2**62; variance < 2**62 by the same cap: a product with
+    # a weight is < 2**158, and a weighted mean does not exceed its arguments, so the field fits.
     sampled = min(sampled, unsafe_mul(unsafe_mul(cap, cap), 10**12))
     other: uint256 = unsafe_sub(Q, weight)
     variance = unsafe_add(unsafe_mul(variance, weight), unsafe_mul(sampled, other)) >> 96
-    slow: uint256 = history >> 150
-    slow = unsafe_add(unsafe_mul(slow, weight), unsafe_mul(price, other)) >> 96
-    return self._pack(variance, price, now, slow)
+    return self._pack(variance, price, now, history)
 
 
 @internal

@@ -49,8 +49,8 @@ Blocks come 12 s apart and what is measured is alone in its block.
   words are not new. The bidder holds every instrument already. `auction_bid_*` is sized to the
   target and ends the auction.
 - `deleverage_1` is the dearest way: an insolvent account, a fund that may pay part, the opposite
-  side charged, the rest socialised. It is the largest of the runs with 10, 100 and 1,000 holders,
-  which must not differ but by the bytes of numbers.
+  side charged, the rest socialised; the account has a third of its side. It is the largest of the
+  runs with 10, 100 and 1,000 holders, which must not differ but by the bytes of numbers.
 - Theirs: public sources, compiled unmodified, each call its own transaction. Derive v2
   (derivexyz/v2-core at 7736900d) in Foundry, without its order-matching layer, hence no signatures,
   one side loaded; P1 (dYdX Perpetual V1) and Velar on py-evm with tokens and feeds mocked.

@@ -232,20 +232,21 @@ def _whole_waterfall(holders: int) -> Callable[[House], Gas]:
 
 
 def _deleverage(house: House, holders: int, fall: float, insured: int = 10_000) -> int:
-    """An account of 50 units long against `holders` shorts is deleveraged, the second alike.
+    """An account of 50 units, a third of all longs, is deleveraged against `holders` shorts.
 
-    `fall` is what is left of the price. At 0.65 the account is insolvent and, with little
-    `insured`, the loss goes the whole way down: the fund pays what its caps allow, the opposite
-    side is charged up to its cap, the rest falls on all cash.
+    It is the second alike. `fall` is what is left of the price. At 0.65 the account is insolvent
+    and, with little `insured`, the loss goes the whole way down: the fund pays what its caps allow,
+    the opposite side is charged up to its cap, the rest falls on all cash.
     """
     crowd, keeper = house.actor("crowd"), house.actor("keeper", 1_000)
     debtors = [house.actor(f"debtor{number}", 15_000) for number in range(2)]
+    other = house.actor("other", RICH)
     house.insure(insured)
     house.deposit_many(crowd, 200_000 // holders, range(holders))
-    for debtor in debtors:
+    for long in (*debtors, other):
         for start in range(0, holders, PAIRS):
             indices = range(start, min(start + PAIRS, holders))
-            house.match(house.sweep(debtor, crowd, indices, 0, f"{50 / holders:g}"))
+            house.match(house.sweep(long, crowd, indices, 0, f"{50 / holders:g}"))
     house.set_price(int(PRICE * fall), [1])
     for debtor in debtors:
         house.do(keeper, "LiquidationAuction", "start", debtor.id())

@@ -19,7 +19,7 @@ SHUNNED = (("shunned small", 8_000), ("shunned medium", 20_000), ("shunned whale
 
 @dataclass(frozen=True)
 class Trade:
-    """A position somebody wants: side, times own equity. `wave` 0: at the start, 1: before the fall."""
+    """A position somebody wants: side, times own equity. `wave` 0: at first, 1: before the fall."""
 
     market: int
     buy: bool
@@ -81,8 +81,8 @@ class Cast:
         return {one.account: one for one in self.actors}
 
 
-def make_cast(seed: int) -> Cast:
-    """The same people, equities and leverages for the same seed."""
+def make_cast(seed: int, ether_usd: Decimal) -> Cast:
+    """The same people, equities and leverages for the same seed; loans by the price of ether."""
     dice = random.Random(f"cast {seed}")
 
     def level(low: str, high: str) -> Decimal:
@@ -118,7 +118,7 @@ def make_cast(seed: int) -> Cast:
         add(f"short {number}", "trader", usd=dice.randint(20, 60) * 1_000, trades=(trade,))
     for number in range(1, BORROWERS + 1):
         weth = dice.randint(80, 260)
-        loan = int(weth * 194 * level("0.5", "0.75"))
+        loan = int(weth * ether_usd * level("0.5", "0.75"))
         add(f"borrower {number}", "borrower", weth=weth, loan=loan, wants=patience())
     hedge = Trade(ETH, False, Decimal(1))
     add("hedged", "hedged", weth=400, trades=(hedge,))

@@ -142,8 +142,18 @@ class Checker:
         start = 1 + len(FEEDS) + len(MARKETS)
         drawable, per = values[start], 4 + len(MARKETS)
         sample = Sample(
-            self.world.now, self.world.number, prices, books, sheet, {}, {}, {}, {}, {},
-            frozenset(), drawable,
+            self.world.now,
+            self.world.number,
+            prices,
+            books,
+            sheet,
+            {},
+            {},
+            {},
+            {},
+            {},
+            frozenset(),
+            drawable,
         )
         words: dict[tuple[int, int], tuple[int, ...]] = {}
         frozen = set()
@@ -250,7 +260,8 @@ class Checker:
             s.left[market] = max(left.values())
             # Lots are floored per account at its next touch: the fraction is the fund's.
             room = len(self.accounts) * (1 + s.shrinks[market])
-            assert 0 <= min(left.values()) and max(left.values()) <= room, f"{market}: {left}"
+            assert min(left.values()) >= 0, f"market {market}: {left}"
+            assert max(left.values()) <= room, f"market {market}: {left}"
 
     def _positions(self, s: Sample, words: dict[tuple[int, int], tuple[int, ...]]) -> None:
         for account in self.accounts:

@@ -219,7 +219,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"  socialised   {money('socialised')}",
         f"  cured        {walked['cured']} by deposit; withdrawals escrowed {walked['escrowed']}, "
         f"released {walked['released']}",
-        f"  proved       {len(facts['identities'])} identities at {facts['blocks_proved']:,} blocks",
+        f"  proved       {len(facts['identities'])} identities, {facts['blocks_proved']:,} blocks",
         f"  took         {facts['seconds']} s",
     ]
     lines += [f"  not walked   {step}" for step in facts["not_walked"]]

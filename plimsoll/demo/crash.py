@@ -11,11 +11,13 @@ from typing import Any
 from plimsoll.demo.cast import Actor, Cast, make_cast
 from plimsoll.demo.checks import Checker, Sample
 from plimsoll.demo.feeds import PriceOperator
-from plimsoll.demo.keeper import Decision, Keeper
+from plimsoll.demo.keeper import Keeper
 from plimsoll.demo.prices import Tape
 from plimsoll.demo.stage import LEAD, Stage
 from plimsoll.demo.trading import USD, lend, open_wave, seat
 from plimsoll.demo.world import Events, Outcome, Refused, act, must
+from plimsoll.keepers.rules import Decision
+from plimsoll.units import from_ticks
 
 HEARTBEAT = 900  # seconds: sources answer at least so often
 DEVIATION = 100  # 1e-4: and whenever a price has moved this far
@@ -55,7 +57,7 @@ class Story:
     low: int
     samples: list[Sample] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
-    decisions: list[Decision] = field(default_factory=list)
+    decisions: list[tuple[int, Decision]] = field(default_factory=list)
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     outage: tuple[int, int] = (0, 0)
     seconds: float = 0.0
@@ -78,7 +80,7 @@ def play(stage: Stage, tape: Tape, seed: int, say: Say) -> Story:
 class _Play:
     def __init__(self, stage: Stage, tape: Tape, seed: int, say: Say) -> None:
         self.stage, self.world, self.tape, self.say = stage, stage.world, tape, say
-        self.cast = make_cast(seed)
+        self.cast = make_cast(seed, from_ticks(tape.at(tape.start)["ETH"]))
         self.checker = Checker(stage, self.cast)
         self.operator = PriceOperator(stage, seed)
         self.events = Events(stage.world.addresses)
@@ -127,8 +129,14 @@ class _Play:
             if kind:
                 self.story.happenings.append(
                     Happening(
-                        kind, fields["account"], outcome.time, outcome.block, outcome.hash, fields,
-                        before, after,
+                        kind,
+                        fields["account"],
+                        outcome.time,
+                        outcome.block,
+                        outcome.hash,
+                        fields,
+                        before,
+                        after,
                     )
                 )
 
@@ -212,7 +220,12 @@ class _Play:
             return
         before = sample
         deposit = act(
-            self.world, one.address, "MarginEngine", "deposit", one.account, one.usd * USD,
+            self.world,
+            one.address,
+            "MarginEngine",
+            "deposit",
+            one.account,
+            one.usd * USD,
             label="deposit that cures",
         )
         outcomes = self.world.block([deposit])
@@ -233,14 +246,24 @@ class _Play:
         saver = self.cast.one("saver")
         if sample.sheet.pending > sample.sheet.fund and self._once("run"):
             call = act(
-                self.world, saver.address, "MarginEngine", "withdraw", saver.account, RUN * USD,
-                saver.address, label="withdraw into escrow",
+                self.world,
+                saver.address,
+                "MarginEngine",
+                "withdraw",
+                saver.account,
+                RUN * USD,
+                saver.address,
+                label="withdraw into escrow",
             )
             if not isinstance(self.world.trial(call), Refused):
                 self.mined(self.world.block([call]))
         elif "run" in self.done and sample.sheet.pending <= sample.sheet.fund:
             call = act(
-                self.world, saver.address, "MarginEngine", "release", saver.account,
+                self.world,
+                saver.address,
+                "MarginEngine",
+                "release",
+                saver.account,
                 label="release escrow",
             )
             if not isinstance(self.world.trial(call), Refused) and self._once("release"):
@@ -287,8 +310,14 @@ class _Play:
         cash = self._now().cash[actor.account]
         units = max(cash, 0) // 10**9 // 10
         call = act(
-            self.world, actor.address, "MarginEngine", "withdraw", actor.account, units,
-            actor.address, label="withdraw cash",
+            self.world,
+            actor.address,
+            "MarginEngine",
+            "withdraw",
+            actor.account,
+            units,
+            actor.address,
+            label="withdraw cash",
         )
         if units and not isinstance(self.world.trial(call), Refused):
             self.mined(self.world.block([call]))

@@ -1,4 +1,4 @@
-"""The price operator: two aggregators and a signed report a feed, published and poked in one block."""
+"""The price operator: two aggregators and a signed report a feed, poked in the same block."""
 
 from __future__ import annotations
 
@@ -62,5 +62,12 @@ class PriceOperator:
         keys = ["0x" + key.secret.hex() for key in self.stage.reporters[:THRESHOLD]]
         adapter = world.addresses["OracleAdapter"]
         update = encode_update(report, sign(report, keys, world.chain_id, adapter))
-        return act(world, self.key.address, "OracleAdapter", "poke", number, update,
-                   label="poke with report")
+        return act(
+            world,
+            self.key.address,
+            "OracleAdapter",
+            "poke",
+            number,
+            update,
+            label="poke with report",
+        )

@@ -1,8 +1,12 @@
-"""A small liquidator: starts, bids by a profit rule, ends, deleverages what nobody takes."""
+"""Keepers at work: the library's own rules (`plimsoll.keepers.rules`), acted out block by block.
+
+What the demonstration adds is a crowd: two bidders, of whom the one with more room bids, and for
+each account the x at which anybody takes it, because hedging costs differ (see `Actor.wants`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -11,33 +15,47 @@ from plimsoll.demo.cast import Actor, Cast
 from plimsoll.demo.checks import Sample
 from plimsoll.demo.stage import Stage
 from plimsoll.demo.trading import Wish, trade_all
-from plimsoll.demo.world import Call, Outcome, Refused, View, act
+from plimsoll.demo.world import Call, Outcome, Refused, World, act
+from plimsoll.demo.world import View as WorldView
+from plimsoll.keepers import rules
+from plimsoll.keepers.facts import Native, read_facts, read_house
+from plimsoll.keepers.node import Node, Refusal, View
+from plimsoll.keepers.rules import NANO, Decision, Facts, House, Move, Policy
+from plimsoll.localnet.rpc import Rpc
 
-ONE = 10**18
-NANO = 10**9
 FOREVER = 2**63
-SYNC_AFTER = 45  # seconds without a sync after which the clock is brought up
 INSOLVENT_AT = Decimal("1.05")  # x at which a bidder takes an insolvent account: above 1 it is paid
-LEAST = 5 * 10**15  # quote units: no bidder gets up for less profit than five dollars
-SIZES = (1, 2, 4, 8)  # parts of the offer tried when the bidder's margin is short
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What the keeper did about an account and why. Money in quote units."""
-
-    time: int
-    account: int
-    action: str
-    reason: str
-    x: int = 0  # nano
-    equity: int = 0
-    requirement: int = 0
-    cost: int = 0
-    profit: int = 0
-
+POLICY = Policy(min_profit=5 * 10**15, hedge_bps=0)  # no bidder gets up for less than five dollars
+SMALLEST_HAND_ON = 20 * 10**15  # quote units of notional that a bidder bothers to sell on
 
 Mined = Callable[[list[Outcome]], Sample]
+
+
+class WorldNode(Node):
+    """A world in place of the keepers' node: reads at the newest block, gas for nothing."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(_FreeGas("http://127.0.0.1"), world.addresses)
+        self.world = world
+
+    def head(self) -> tuple[int, int]:
+        return self.world.number, self.world.now
+
+    def try_views(self, views: Sequence[View], block: int | None = None) -> list[Any]:
+        wanted = [WorldView(one.contract, one.function, one.args) for one in views]
+        return [
+            Refusal("", value.text) if isinstance(value, Refused) else value
+            for value in self.world.read(wanted)
+        ]
+
+
+class _FreeGas(Rpc):
+    """Answers the one question about gas that the keepers' reader asks."""
+
+    def call(self, method: str, *params: object) -> Any:
+        if method != "eth_gasPrice":
+            raise NotImplementedError(f"expected eth_gasPrice alone, got {method}")
+        return "0x0"
 
 
 @dataclass
@@ -47,140 +65,119 @@ class Keeper:
     stage: Stage
     cast: Cast
     mined: Mined
-    decisions: list[Decision] = field(default_factory=list)
-    running: set[int] = field(default_factory=set)
+    decisions: list[tuple[int, Decision]] = field(default_factory=list)  # with its unix second
 
     def __post_init__(self) -> None:
         self.world = self.stage.world
+        self.node = WorldNode(self.world)
         self.me = self.cast.one("keeper").address
         self.bidders = self.cast.role("bidder")
         self.actors = self.cast.by_account()
-        self.skip = {actor.account for actor in self.bidders + self.cast.role("maker")}
+        self.spared = {actor.account for actor in self.bidders + self.cast.role("maker")}
 
     def turn(self, sample: Sample) -> Sample:
-        """One pass over everybody: starts first, then every running auction. The last sample."""
-        fresh = [
+        """One pass: what frees or freezes accounts at once, then slices one by one, then clocks."""
+        wanted = [
             account
             for account, margin in sample.margins.items()
-            if margin.equity < margin.requirement
-            and account not in sample.in_auction
-            and account not in self.skip
+            if account not in self.spared
+            and (account in sample.in_auction or margin.equity < margin.requirement)
         ]
+        if not wanted:
+            return sample
+        house, facts = self._read(sample, wanted, self.bidders[0])
         calls = []
-        for account in fresh:
-            call = self._call("start", account)
-            if isinstance(self.world.trial(call), Refused):
-                continue
-            margin = sample.margins[account]
-            reason = f"E is {100 * margin.equity // max(margin.requirement, 1)} % of R"
-            self._note(sample, account, "start", reason, margin.equity, margin.requirement)
-            calls.append(call)
+        for one in facts.values():
+            options = rules.moves(one, house, POLICY)
+            if options and options[0].kind in ("start", "end"):
+                calls += self._weighed(options[0], one, house, self._plain(options[0]))
         if calls:
             sample = self.mined(self.world.block(calls))
-        self.running = set(sample.in_auction)
-        for account in sorted(self.running, key=lambda one: self._order(sample, one)):
-            sample = self._attend(sample, account)
+        for account in sorted(sample.in_auction, key=lambda a: self._order(sample, a)):
+            sample = self._sell(sample, account)
         return self._sync(sample)
 
     def _order(self, sample: Sample, account: int) -> tuple[int, int]:
-        """Small ones first, so that the fund's window is walked through from the start."""
-        return (sample.margins[account].requirement, account)
+        """Small ones first, so that the fund's window is walked through from its start."""
+        return sample.margins[account].requirement, account
 
-    def _attend(self, sample: Sample, account: int) -> Sample:
-        (quote,) = self.world.read([View("LiquidationAuction", "cost", (account,))])
-        if isinstance(quote, Refused) or quote.stopped:
-            return sample
-        actor = self.actors[account]
-        if quote.equity >= quote.requirement:
-            call = self._call("end", account)
-            if isinstance(self.world.trial(call), Refused):
-                return sample
-            self._note(sample, account, "end", "E meets R again", quote.equity, quote.requirement)
-            return self.mined(self.world.block([call]))
-        if actor.wants is not None and quote.fraction and self._pays(actor, quote):
-            done = self._bid(sample, account, quote)
-            if done is not None:
-                return done
-        return self._deleverage(sample, account, quote)
+    def _read(
+        self, sample: Sample, accounts: Sequence[int], bidder: Actor
+    ) -> tuple[House, dict[int, Facts]]:
+        block, now = self.node.head()
+        house = read_house(self.node, bidder.account, Native(ticks=0), block, now)
+        marks: Mapping[int, int] = {market: book.mark for market, book in sample.books.items()}
+        found = read_facts(self.node, accounts, marks, block)
+        return house, {a: one for a, one in found.items() if not isinstance(one, str)}
 
-    def _pays(self, actor: Actor, quote: Any) -> bool:
-        """The profit rule: x covers what hedging this account costs."""
-        wanted = max(actor.wants or Decimal(0), INSOLVENT_AT if quote.equity < 0 else Decimal(0))
-        return bool(Decimal(quote.x) / NANO >= wanted)
+    # -- slices and deleveraging
 
-    def _bid(self, sample: Sample, account: int, quote: Any) -> Sample | None:
-        """A bid by the first bidder whose margin carries it; None where nobody's does."""
-        bidders = sorted(self.bidders, key=lambda b: -sample.margins[b.account].initial_equity)
-        for bidder in bidders:
-            for part in SIZES:
-                call = self._offer(account, bidder, quote, part)
-                reply = self.world.trial(call)
-                if isinstance(reply, Refused):
+    def _sell(self, sample: Sample, account: int) -> Sample:
+        bidder = max(self.bidders, key=lambda b: sample.margins[b.account].initial_equity)
+        house, facts = self._read(sample, [account], bidder)
+        for one in facts.values():
+            for move in rules.moves(one, house, POLICY):
+                call = self._call(move, one, bidder)
+                if call is None or not self._weighed(move, one, house, call):
                     continue
-                cost = int.from_bytes(reply, "big", signed=True)
-                profit = quote.equity * quote.fraction // ONE // part - cost
-                if profit < LEAST and quote.equity >= 0:
-                    return None
-                self._note(
-                    sample, account, "bid", f"{bidder.name}, x {Decimal(quote.x) / NANO:.2f}",
-                    quote.equity, quote.requirement, quote.x, cost, profit,
-                )
                 sample = self.mined(self.world.block([call]))
-                return self._hand_on(sample, bidder)
+                return self._hand_on(sample, bidder) if move.kind == "bid" else sample
+        return sample
+
+    def _call(self, move: Move, facts: Facts, bidder: Actor) -> Call | None:
+        """The transaction of a bid that somebody wants, or of a deleveraging."""
+        auction, label = "LiquidationAuction", f"liquidation: {move.kind}"
+        if move.kind == "bid" and self._wanted(facts) and move.fraction:
+            limit = rules.cost_limit(move, POLICY)
+            where = " on ether loans" if facts.collateral and not facts.perps else ""
+            return act(
+                self.world, bidder.address, auction, "bid", move.account, bidder.account,
+                move.auction_id, move.fraction, limit, FOREVER, label=label + where,
+            )  # fmt: skip
+        if move.kind == "deleverage":
+            sender, buyer = (bidder.address, bidder.account) if move.with_buyer else (self.me, 0)
+            return act(self.world, sender, auction, "deleverage", move.account, buyer, label=label)
         return None
 
-    def _offer(self, account: int, bidder: Actor, quote: Any, part: int) -> Call:
-        limit = max(quote.cost // part, 0) + quote.requirement // 100
-        fraction = ONE if part == 1 else max(quote.fraction // part, 1)
-        return act(
-            self.world, bidder.address, "LiquidationAuction", "bid", account, bidder.account,
-            quote.id, fraction, limit, FOREVER, label=f"liquidation: bid{self._legs(account)}",
-        )
+    def _wanted(self, facts: Facts) -> bool:
+        """Whether x has come to where somebody's hedging costs are covered."""
+        wants = self.actors[facts.account].wants
+        if wants is None:
+            return False
+        return Decimal(facts.x) / NANO >= (max(wants, INSOLVENT_AT) if facts.negative else wants)
 
-    def _legs(self, account: int) -> str:
-        return " on ether loans" if self.actors[account].role == "borrower" else ""
+    def _weighed(self, move: Move, facts: Facts, house: House, call: Call) -> list[Call]:
+        """The call, where the chain accepts it and the rule wants it; the decision is kept."""
+        if isinstance(self.world.trial(call), Refused):
+            return []
+        decision = rules.weigh(move, 0, facts, house, POLICY)
+        if decision.go:
+            self.decisions.append((self.world.now, decision))
+        return [call] if decision.go else []
 
     def _hand_on(self, sample: Sample, bidder: Actor) -> Sample:
         """The bidder sells what it took to a maker at mark: it does not want the position."""
         wishes = []
         for market, book in sample.books.items():
             lots = sample.lots[bidder.account, market]
-            if lots and abs(lots) * book.mark > 20 * 10**15:
+            if abs(lots) * book.mark > SMALLEST_HAND_ON:
                 wishes.append(Wish(bidder, market, lots < 0, abs(lots), book.mark))
         if not wishes:
             return sample
         return self.mined(trade_all(self.stage, self.cast, wishes, may_fail=True))
 
-    def _deleverage(self, sample: Sample, account: int, quote: Any) -> Sample:
-        bidder = self.bidders[0]
-        buyer = bidder.account if sample.weth[account] else 0
-        call = act(
-            self.world, bidder.address if buyer else self.me, "LiquidationAuction", "deleverage",
-            account, buyer, label="liquidation: deleverage",
-        )
-        if isinstance(self.world.trial(call), Refused):
-            return sample
-        self._note(
-            sample, account, "deleverage", f"nobody bid by x {Decimal(quote.x) / NANO:.2f}",
-            quote.equity, quote.requirement, quote.x,
-        )
-        return self.mined(self.world.block([call]))
+    # -- clocks
 
     def _sync(self, sample: Sample) -> Sample:
         """Clocks of auctions still running, and the notes of their deficits, brought to now."""
-        calls = [self._call("sync", account) for account in sorted(sample.in_auction)]
-        if not calls:
-            return sample
-        return self.mined(self.world.block(calls))
+        calls = [
+            self._plain(Move("sync", account, "clock and deficit"))
+            for account in sorted(sample.in_auction)
+        ]
+        return self.mined(self.world.block(calls)) if calls else sample
 
-    def _call(self, function: str, account: int) -> Call:
-        label = f"liquidation: {function}"
-        return act(self.world, self.me, "LiquidationAuction", function, account, label=label)
-
-    def _note(
-        self, sample: Sample, account: int, action: str, reason: str, equity: int,
-        requirement: int, x: int = 0, cost: int = 0, profit: int = 0,
-    ) -> None:
-        self.decisions.append(
-            Decision(sample.time, account, action, reason, x, equity, requirement, cost, profit)
-        )
+    def _plain(self, move: Move) -> Call:
+        return act(
+            self.world, self.me, "LiquidationAuction", move.kind, move.account,
+            label=f"liquidation: {move.kind}",
+        )  # fmt: skip

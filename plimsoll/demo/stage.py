@@ -322,5 +322,3 @@ def evm_stage(first: Mapping[str, int], start: int) -> Stage:
         facts=[("Machine", "in-process EVM")],
         deploy_seconds=time.monotonic() - began,
     )
-
-

@@ -8,6 +8,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from plimsoll.demo.cast import Actor
 from plimsoll.demo.checks import IDENTITIES, Sample
 from plimsoll.demo.crash import Happening, Story
 from plimsoll.demo.prices import FEEDS
@@ -108,7 +109,7 @@ def sold_notional(story: Story) -> int:
 def make_report(story: Story, commit: str, seconds: float) -> Report:
     """The report of a run, passed or failed."""
     stage, tally = story.stage, story.checker.tally
-    first, last = story.samples[0], story.samples[-1]
+    last = story.samples[-1]
     passed = not story.breach
     return Report(
         title="A crash on a forked chain",
@@ -134,7 +135,7 @@ def make_report(story: Story, commit: str, seconds: float) -> Report:
         sections=(
             _what_happened(story),
             Section("Prices and feed states", _prices(story)),
-            Section("Accounts", (_health(story), _accounts(story, first, last))),
+            Section("Accounts", (_health(story), _accounts(story, last))),
             Section("Who bore the loss", _losses(story)),
             Section("Liquidations", (_liquidations(story),)),
             Section("Solvency, block by block", _solvency(story)),
@@ -166,25 +167,42 @@ def _headlines(story: Story) -> tuple[Headline, ...]:
     share = Decimal(social) / Decimal(cash) * 100
     return (
         Headline(
-            "Blocks proved solvent", story.checker.tally.blocks, "",
+            "Blocks proved solvent",
+            story.checker.tally.blocks,
+            "",
             f"largest remainder {usd(worst):.9f} USD, never below zero",
             Tone.BAD if story.breach else Tone.GOOD,
         ),
         Headline(
-            "Liquidated notional", usd(sold_notional(story)), "USD",
-            f"{bids} bids, {closed} deleveraged", digits=0,
+            "Liquidated notional",
+            usd(sold_notional(story)),
+            "USD",
+            f"{bids} bids, {closed} deleveraged",
+            digits=0,
         ),
         Headline(
-            "Insurance fund, after", usd(last.fund), "USD", f"of {usd(first.fund):,.0f}",
-            Tone.WARN, 0,
+            "Insurance fund, after",
+            usd(last.fund),
+            "USD",
+            f"of {usd(first.fund):,.0f}",
+            Tone.WARN,
+            0,
         ),
         Headline(
-            "Charged to the other side", usd(charged), "USD", "per lot, up to the cap",
-            Tone.WARN if charged else Tone.GOOD, 0,
+            "Charged to the other side",
+            usd(charged),
+            "USD",
+            "per lot, up to the cap",
+            Tone.WARN if charged else Tone.GOOD,
+            0,
         ),
         Headline(
-            "Socialised loss", usd(social), "USD", f"{share:.2f} % of all cash",
-            Tone.BAD if social else Tone.GOOD, 0,
+            "Socialised loss",
+            usd(social),
+            "USD",
+            f"{share:.2f} % of all cash",
+            Tone.BAD if social else Tone.GOOD,
+            0,
         ),
     )
 
@@ -265,13 +283,11 @@ def _prices(story: Story) -> tuple[Any, ...]:
                 kind=FigureKind.PRICE,
                 lines=(
                     Line("index", times, tuple(from_ticks(s.prices[feed].price) for s in samples)),
-                    Line("low", times, tuple(from_ticks(s.prices[feed].low) for s in samples)),
-                    Line("high", times, tuple(from_ticks(s.prices[feed].high) for s in samples)),
                 ),
                 bands=(*_bands(samples, feed), _outage(story)),
                 markers=_markers(story, market),
-                caption="Median of two aggregators and a signed report, with its band. Shaded: the "
-                "feed's state, and the time in which keepers were down.",
+                caption="Median of two aggregators and a signed report. Shaded: the feed's state, and the "
+                "time in which keepers were down.",
             )
         )
     return (*figures, _feed_table(samples))
@@ -352,7 +368,9 @@ def _feed_table(samples: Sequence[Sample]) -> Table:
             Column("Realised volatility, end", Kind.PERCENT, "a year", 0),
         ),
         tuple(rows),
-        "DEGRADED while aggregator b lags one price behind in the steep fall: wider than a percent.",
+        "Aggregator b lags one price behind in the steep fall: DEGRADED where the sources are more "
+        "than 1 % apart, HALTED by the breaker where they are more than 5 % apart, for at least a "
+        "minute; the last good price stands meanwhile.",
     )
 
 
@@ -397,7 +415,7 @@ def _telling(story: Story) -> list[int]:
     return list(dict.fromkeys(chosen))[:8]
 
 
-def _accounts(story: Story, first: Sample, last: Sample) -> Table:
+def _accounts(story: Story, last: Sample) -> Table:
     fates: dict[int, list[str]] = {}
     for one in story.happenings:
         fates.setdefault(one.account, []).append(one.kind)
@@ -415,9 +433,9 @@ def _accounts(story: Story, first: Sample, last: Sample) -> Table:
             (
                 actor.name,
                 "0x" + f"{actor.account:064x}",
-                usd(first.margins[actor.account].equity),
+                _brought(actor, story),
                 usd(last.margins[actor.account].equity),
-                lowest if lowest is None else lowest.quantize(Decimal("0.001")),
+                None if lowest is None or lowest > 100 else lowest.quantize(Decimal("0.001")),
                 _fate(fates.get(actor.account, [])),
             )
         )
@@ -426,13 +444,14 @@ def _accounts(story: Story, first: Sample, last: Sample) -> Table:
         (
             Column("Account"),
             Column("Id", Kind.HASH),
-            Column("Equity, first", Kind.NUMBER, "USD", 2),
+            Column("Brought", Kind.NUMBER, "USD", 0),
             Column("Equity, last", Kind.NUMBER, "USD", 2),
             Column("Lowest health", Kind.NUMBER, "E / R", 3),
             Column("Fate"),
         ),
         tuple(rows),
-        "Dip buyers and shunned accounts paid in after the first block shown.",
+        "Brought: dollars and ether less the loan, at the first price; deposits that cure and "
+        "withdrawals are not in it. Health is left out where it never came under 100.",
     )
 
 
@@ -449,7 +468,8 @@ def _losses(story: Story) -> tuple[Any, ...]:
 
 
 def _bearers(story: Story) -> LossFigure:
-    names, cases = story.checker.names, {}
+    names = story.checker.names
+    cases: dict[int, list[int]] = {}
     for one in story.happenings:
         if one.kind not in ("insolvent slice", "deleveraged"):
             continue
@@ -459,7 +479,7 @@ def _bearers(story: Story) -> LossFigure:
         row[2] += one.fields.get("socialised", 0)
     biggest = sorted(cases, key=lambda account: -sum(cases[account]))[:8]
     actors = story.cast.by_account()
-    own = tuple(Decimal(_brought(actors[account])) for account in biggest)
+    own = tuple(_brought(actors[account], story) for account in biggest)
     parts = [Amount("own money", own)] + [
         Amount(name, tuple(cents(cases[account][i]) for account in biggest))
         for i, name in enumerate(("insurance fund", "charge on the other side", "socialised"))
@@ -474,14 +494,21 @@ def _bearers(story: Story) -> LossFigure:
     )
 
 
-def _brought(actor: Any) -> int:
-    """USD that an owner had brought at the start, ether at the first price."""
-    return int(actor.usd) + int(actor.weth) * 194 - int(actor.loan)
+def _brought(actor: Actor, story: Story) -> Decimal:
+    """USD that an owner had brought, ether at the first price, less the loan taken."""
+    ether = from_ticks(story.samples[0].prices["ETH"].price)
+    return (actor.usd + actor.weth * ether - actor.loan).quantize(Decimal(1))
 
 
 PURSES = (
-    "Liquidated", "Bidders", "Makers", "Other accounts", "Insurance fund", "Keeper budget",
-    "Fees, rounding", "Less: tokens held",
+    "Liquidated",
+    "Bidders",
+    "Makers",
+    "Other accounts",
+    "Insurance fund",
+    "Keeper budget",
+    "Fees, rounding",
+    "Less: tokens held",
 )
 
 
@@ -551,7 +578,11 @@ def _groups(story: Story) -> dict[str, list[int]]:
 
 def _purses(sample: Sample, groups: dict[str, list[int]]) -> tuple[Decimal, ...]:
     amounts = [sum(sample.quote_part[a] for a in accounts) for accounts in groups.values()]
-    amounts += [sample.sheet.fund, sample.sheet.keeper, sample.sheet.fees + sample.remainder + sample.leftover]
+    amounts += [
+        sample.sheet.fund,
+        sample.sheet.keeper,
+        sample.sheet.fees + sample.remainder + sample.leftover,
+    ]
     amounts.append(-sample.sheet.vault)
     return tuple(usd(amount) for amount in amounts)
 
@@ -592,7 +623,9 @@ def _buckets(story: Story) -> Figure:
         kind=FigureKind.FUND,
         lines=(
             Line("insurance fund", times, tuple(cents(s.sheet.fund) for s in samples), True),
-            Line("deficits in auction", times, tuple(cents(s.sheet.pending) for s in samples), True),
+            Line(
+                "deficits in auction", times, tuple(cents(s.sheet.pending) for s in samples), True
+            ),
             Line("charged, total", times, tuple(cents(c) for c, _ in sums), True),
             Line("socialised, total", times, tuple(cents(s) for _, s in sums), True),
         ),
@@ -625,7 +658,6 @@ def _liquidations(story: Story) -> Table:
                 one.hash or None,
             )
         )
-    money = {"kind": Kind.NUMBER, "unit": "USD", "digits": 2}
     return Table(
         "Every slice, deleveraging and cure",
         (
@@ -635,12 +667,12 @@ def _liquidations(story: Story) -> Table:
             Column("Kind"),
             Column("x", Kind.NUMBER, "", 2),
             Column("Share sold", Kind.PERCENT, "", 1),
-            Column("E before", **money),
-            Column("R before", **money),
-            Column("Bidder paid", **money),
-            Column("Fund paid", **money),
-            Column("Charged", **money),
-            Column("Socialised", **money),
+            Column("E before", Kind.NUMBER, "USD", 2),
+            Column("R before", Kind.NUMBER, "USD", 2),
+            Column("Bidder paid", Kind.NUMBER, "USD", 2),
+            Column("Fund paid", Kind.NUMBER, "USD", 2),
+            Column("Charged", Kind.NUMBER, "USD", 2),
+            Column("Socialised", Kind.NUMBER, "USD", 2),
             Column("Transaction", Kind.HASH),
         ),
         tuple(rows),
@@ -721,5 +753,3 @@ def _deployment(story: Story) -> tuple[Any, ...]:
             rows,
         ),
     )
-
-

@@ -34,7 +34,7 @@ class Wish(NamedTuple):
 
 
 def seat(stage: Stage, cast: Cast) -> None:
-    """Pockets filled, vault approved, dollars and ether deposited, fund and keeper budget paid in."""
+    """Pockets filled, vault approved, dollars and ether deposited, fund and keeper budget filled."""
     world = stage.world
     for actor in cast:
         extra = FUND * 2 + SPONSORED if actor.role == "insurer" else 0
@@ -50,8 +50,16 @@ def seat(stage: Stage, cast: Cast) -> None:
     must(world.block([_deposit(world, a, a.usd) for a in cast if a.usd and _early(a)]))
     weth = world.addresses["weth"]
     calls = [
-        act(world, a.address, "CollateralVault", "deposit", a.account, weth, a.weth * ETHER,
-            label="deposit collateral")
+        act(
+            world,
+            a.address,
+            "CollateralVault",
+            "deposit",
+            a.account,
+            weth,
+            a.weth * ETHER,
+            label="deposit collateral",
+        )
         for a in cast
         if a.weth
     ]
@@ -60,8 +68,9 @@ def seat(stage: Stage, cast: Cast) -> None:
     must(
         world.block(
             [
-                act(world, insurer, "InsuranceFund", "deposit", FUND * USD, insurer,
-                    label="insure"),
+                act(
+                    world, insurer, "InsuranceFund", "deposit", FUND * USD, insurer, label="insure"
+                ),
                 act(world, insurer, "InsuranceFund", "sponsor", SPONSORED * USD, label="sponsor"),
             ]
         )
@@ -84,8 +93,16 @@ def lend(stage: Stage, cast: Cast) -> list[Outcome]:
     """Borrowers take dollars out against their ether."""
     world = stage.world
     calls = [
-        act(world, a.address, "MarginEngine", "withdraw", a.account, a.loan * USD, a.address,
-            label="borrow")
+        act(
+            world,
+            a.address,
+            "MarginEngine",
+            "withdraw",
+            a.account,
+            a.loan * USD,
+            a.address,
+            label="borrow",
+        )
         for a in cast
         if a.loan
     ]

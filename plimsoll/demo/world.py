@@ -134,7 +134,13 @@ def must(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def act(
-    world: World, sender: str, contract: str, function: str, *args: Any, label: str = "", **more: Any
+    world: World,
+    sender: str,
+    contract: str,
+    function: str,
+    *args: Any,
+    label: str = "",
+    **more: Any,
 ) -> Call:
     """A call of one of the house's own contracts."""
     data = calldata(contract, function, *args)

@@ -211,7 +211,7 @@ class Liquidator:
             limit = rules.cost_limit(move, self.policy)
             deadline = house.timestamp + DEADLINE
             args: tuple[Any, ...] = (
-                move.account, self.bidder, move.auction_id, move.fraction, limit, deadline,
+                move.account, self.bidder, move.auction_id, move.most, limit, deadline,
             )  # fmt: skip
             return calldata(AUCTION, "bid", *args)
         if move.kind == "deleverage":

@@ -88,12 +88,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class Move:
-    """One thing to do. kind: start, bid, end, sync, deleverage. `fraction` 1e18, of a bid."""
+    """One thing to do. kind: start, bid, end, sync, deleverage.
+
+    Of a bid: `fraction` 1e18, expected; `most`, what it may become where more is on sale by the time
+    it is mined (asking for just what is on sale now would leave a rest and the auction running).
+    """
 
     kind: str
     account: int
     reason: str
     fraction: int = 0
+    most: int = 0
     value: int = 0
     cost: int = 0
     hedge: int = 0
@@ -107,7 +112,9 @@ class Move:
             name: getattr(self, name) * fraction // self.fraction for name in ("value", "hedge")
         }
         cost = -(-self.cost * fraction // self.fraction)
-        return Move(**{**asdict(self), **numbers, "cost": cost, "fraction": fraction})
+        return Move(
+            **{**asdict(self), **numbers, "cost": cost, "fraction": fraction, "most": fraction}
+        )
 
 
 @dataclass(frozen=True)
@@ -218,13 +225,14 @@ def sync_due(facts: Facts, house: House) -> bool:
 
 def _bid(facts: Facts, room: int, policy: Policy) -> Move:
     """The largest slice that is on sale, wanted and affordable."""
-    fraction = min(facts.fraction, policy.max_fraction)
+    fraction, most = min(facts.fraction, policy.max_fraction), policy.max_fraction
     reason = "all that is on sale" if fraction == facts.fraction else "the most wanted"
     # One whole account costs `whole` and takes -initial of the bidder's free margin, at most.
     whole = facts.cost * ONE // facts.fraction
     need = whole - facts.initial
     if need > 0:
         affordable = room * ONE * MARGIN_SHARE // (need * 100)
+        most = max(0, min(most, affordable))
         if affordable < fraction:
             fraction, reason = max(0, affordable), "what the bidder's own margin bears"
     full = Move(
@@ -232,6 +240,7 @@ def _bid(facts: Facts, room: int, policy: Policy) -> Move:
         facts.account,
         reason,
         fraction=facts.fraction,
+        most=most,
         value=facts.equity * facts.fraction // ONE,
         cost=facts.cost,
         hedge=-(-facts.notional * facts.fraction * policy.hedge_bps // (ONE * 10_000)),

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 from plimsoll.model.rounding import div_floor, require
 
-P_ONE = 2**127
-P_MIN = 2**64
+P_ONE = 2**95
+P_MIN = 2**55
 LOTS_LIMIT = 2**56
 G_LIMIT = 2**126  # with charges folded in, g still fits an int128
 X_LIMIT = 2**55

@@ -2,8 +2,9 @@
 
 Pure integers, no I/O; bit for bit what contracts/oracle/OracleAdapter.vy stores and returns.
 Units: prices ticks (1e-9 USD per underlying), times s, premium 1e-6 of price, bands 1e-4,
-variance 1e-12 annualised (1e-16 inside), volatility (sigma) 1e-6. A `Feed` is one listed feed; `Feed.poke` is one poke with
-what the on-chain sources answered and, at most, one verified report. Signature checks are not part
+variance 1e-12 annualised (1e-16 inside), volatility (sigma) 1e-6. A `Feed` is one listed feed;
+`Feed.poke` is one poke with what the on-chain sources answered and, at most, one verified report.
+Signature checks are not part
 of the model: a report given to it counts as signed.
 """
 
@@ -153,17 +154,16 @@ class Hot:
 
 @dataclass(frozen=True)
 class Variance:
-    """The history word: variance 1e-16; price, time and slow average of the last sample."""
+    """The history word's low bits: variance 1e-16; price and time of the last sample."""
 
     variance: int
     price: int = 0
     time: int = 0
-    slow: int = 0
 
     def sample(self, terms: Terms, price: int, now: int) -> Variance:
         """After an accepted price; the same object within `spacing` of the last sample."""
         if self.price == 0:
-            return Variance(self.variance, price, now, price)
+            return Variance(self.variance, price, now)
         elapsed = now - self.time
         if elapsed < terms.spacing:
             return self
@@ -171,17 +171,14 @@ class Variance:
         square = abs(ln_ratio(price, self.price)) ** 2 >> 96
         sampled = min(square * YEAR_SCALE // (elapsed << 96), terms.sigma_cap**2 * 10**12)
         mean = self.variance * weight + sampled * (Q - weight) >> 96
-        slow = self.slow * weight + price * (Q - weight) >> 96
-        return Variance(mean, price, now, slow)
+        return Variance(mean, price, now)
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """The settlement word: running half hour, last complete OK one, slow premium (1e-12)."""
+    """The running half hour's sum (0: not whole), the last complete one, slow premium (1e-12)."""
 
-    window: int = 0
     total: int = 0
-    seconds: int = 0
     last: int = 0
     price: int = 0
     premium: int = 0
@@ -189,23 +186,28 @@ class Settlement:
     def held(self, price: int, start: int, end: int) -> Settlement:
         """After the feed was OK at one price over [start, end)."""
         first, final = start // WINDOW, end // WINDOW
-        total, seconds = (self.total, self.seconds) if self.window == first else (0, 0)
-        last, average = self.last, self.price
+        total, last, average = self.total, self.last, self.price
+        whole = start % WINDOW == 0 or total > 0
         if first != final:
-            rest = (first + 1) * WINDOW - start
-            if seconds + rest == WINDOW:
-                last, average = first, (total + price * rest) // WINDOW
+            if whole:
+                last, average = first, (total + price * (WINDOW - start % WINDOW)) // WINDOW
             if final - first > 1:
                 last, average = final - 1, price
-            start, total, seconds = final * WINDOW, 0, 0
-        held = end - start
-        return Settlement(final, total + price * held, seconds + held, last, average, self.premium)
+            start, total, whole = final * WINDOW, 0, True
+        total = total + price * (end - start) if whole else 0
+        return Settlement(total, last, average, self.premium)
 
     def held_until(self, hot: Hot, now: int) -> Settlement:
         """After `hot` was in force until `now`; only OK time counts."""
         if hot.state != State.OK:
-            return self
-        return self.held(hot.price, hot.time, min(now, hot.time + hot.ttl))
+            return self.broken()
+        end = min(now, hot.time + hot.ttl)
+        held = self.held(hot.price, hot.time, end)
+        return held if end == now else held.broken()
+
+    def broken(self) -> Settlement:
+        """After seconds in which the feed was not OK: the running half hour is lost."""
+        return Settlement(0, self.last, self.price, self.premium)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ Spec: TypeAlias = dict[str, Any]
 PALETTE = 8
 """How many line colours a scheme has; further lines begin again with dashes."""
 
+LABEL_PIXELS = 15  # height of a band's label
+
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = {
     Tone.NEUTRAL: "circle",
@@ -218,12 +220,13 @@ def _layout(figure: Figure) -> Spec:
     if figure.logarithmic:
         layout["yaxis"]["type"] = "log"
     layout["hovermode"] = "x unified"
-    if figure.bands:
-        layout["margin"]["t"] = 28
     for band in figure.bands:
         layout["shapes"].append(_shade(band))
-    for state, band in {band.state: band for band in reversed(figure.bands)}.items():
-        layout["annotations"].append(_band_label(state, band))
+    firsts = {band.state: band for band in reversed(figure.bands)}
+    for row, (state, band) in enumerate(firsts.items()):
+        layout["annotations"].append(_band_label(state, band, row))
+    if firsts:
+        layout["margin"]["t"] = 13 + LABEL_PIXELS * len(firsts)
     for threshold in figure.thresholds:
         layout["shapes"].append(_level(threshold))
         layout["annotations"].append(_level_label(threshold, figure.logarithmic))
@@ -274,8 +277,8 @@ def _shade(band: Band) -> Spec:
     }
 
 
-def _band_label(state: str, band: Band) -> Spec:
-    """The state's name over its first band."""
+def _band_label(state: str, band: Band, row: int) -> Spec:
+    """The state's name over its first band; each state in a row of its own, so none overlap."""
     return {
         "xref": "x",
         "yref": "paper",
@@ -283,6 +286,7 @@ def _band_label(state: str, band: Band) -> Spec:
         "y": 1.0,
         "xanchor": "left",
         "yanchor": "bottom",
+        "yshift": LABEL_PIXELS * row,
         "text": _plain(state),
         "showarrow": False,
         "font": {"size": 11, "color": f"@{band.tone.value}"},

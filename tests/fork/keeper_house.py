@@ -152,8 +152,20 @@ class KeeperHouse:
         )
 
 
+class _Clocked(Web3Chain):
+    """Mines the block that the plan waits for: this chain mines only when something is sent."""
+
+    def wait_until(self, timestamp: int, note: str) -> None:
+        if self.block()[1] < timestamp:
+            self.web3.provider.make_request("evm_setNextBlockTimestamp", [timestamp])
+            self.web3.provider.make_request("evm_mine", [])
+
+
 def build_house(
-    anvil: Anvil, folder: Path, council: str | None = None, overrides: Mapping[str, Any] | None = None
+    anvil: Anvil,
+    folder: Path,
+    council: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> KeeperHouse:
     """Deploys on an Anvil that unlocks every address; `council` proposes (a Safe, say)."""
     rpc = anvil.rpc
@@ -171,7 +183,7 @@ def build_house(
     names["council"] = council or names["council"]
     changes = {"chain_id": rpc.chain_id(), **(overrides or {})}
     config = load_config("house", names, changes)
-    chain = Web3Chain(
+    chain = _Clocked(
         connect(anvil.url), LocalSigner(DEPLOYER_KEY), patience=Patience(mined=20, poll=0.02)
     )
     path = folder / "manifest.json"

@@ -291,22 +291,27 @@ def hot_word(book: Market) -> int:
     )
 
 
+def first_epoch(side: Side, era: int) -> int:
+    """The epoch with which an era began."""
+    return min(epoch for epoch, record in side.records.items() if record.era == era)
+
+
 def side_words(key: int, side: Side) -> dict[tuple[Any, ...], int]:
     """A side's words; nothing is stored before its first shrink."""
     words: dict[tuple[Any, ...], int] = {}
     if side.epoch == 0:
         return words
     words["ledger", "side", key] = (
-        side.p | side.era << 128 | side.charged << 144 | side.window_start << 200
+        side.era | side.charged << 32 | side.window_start << 88
     )
-    words["ledger", "side_k", key] = side.k
     record = side.records[side.epoch]
-    words["ledger", "record", key << 24 | side.epoch] = record.era << 128 | record.p
-    words["ledger", "record_k", key << 24 | side.epoch] = record.k
+    words["ledger", "record", key << 24 | side.epoch] = (
+        (record.k << 102) + (record.p << 6) + record.era % 64
+    ) % 2**256
     if side.era:
         ended = side.ended[side.era - 1]
-        at = key << 24 | side.era - 1
-        words["ledger", "era_end", at] = ended.p
+        at = key << 32 | side.era - 1
+        words["ledger", "era_end", at] = ended.p | first_epoch(side, side.era) << 96
         words["ledger", "era_gap", at] = ended.gap
         words["ledger", "era_k", at] = ended.k
     return words

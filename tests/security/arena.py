@@ -16,9 +16,10 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from plimsoll import orders
+from plimsoll.compiler import compile_contract
 from plimsoll.deployment.abi import FACTORY, abi_of
 from plimsoll.deployment.create3 import salt_of
-from plimsoll.deployment.house import House, account_id
+from plimsoll.deployment.house import TEST_CONTRACTS, House, account_id
 from plimsoll.deployment.plan import CONTRACTS
 from plimsoll.risk_parameters import STARTING
 from tests.stage import ETH, FOREVER, MARKET_CONFIG, ONE, TOKEN, USD, fill, move_price
@@ -270,7 +271,9 @@ class Arena:
 def build(house: House, owner: str) -> Arena:
     """Brings a staged house into the state; `owner` is who the entries act for."""
     people = house.actors
-    house.tokens.setdefault("other", house.tokens["usd"])
+    house.tokens["other"] = house.evm.deploy(
+        compile_contract("MintableToken", contracts=TEST_CONTRACTS), 18
+    )
     for name in ("sick", "weak", "cured", "escrowed"):
         house.actor(name, quote=10_000)
     broken = house.actor("broken", quote=10_000)

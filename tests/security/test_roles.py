@@ -169,7 +169,7 @@ TABLE = {
 
 def test_table__has_every_function_and_no_other():
     assert set(entries()) == set(TABLE)
-    assert len(entries()) > 130
+    assert len(entries()) >= 130
 
 
 def test_table__who_may__are_roles():
@@ -184,13 +184,37 @@ def address_of_role(house, name):
     return found.address if found else house.actors[name].address
 
 
-def attempt(house, contract, function, args, sender):
+# A contract that pays itself, or the fund that holds the shares in escrow: no code of ours makes these calls.
+SELF = {
+    **{
+        (contract, function, "CollateralVault"): "BadToken"
+        for contract, function in (
+            ("CollateralVault", "deposit"),
+            ("MarginEngine", "deposit"),
+            ("InsuranceFund", "deposit"),
+            ("InsuranceFund", "mint"),
+            ("InsuranceFund", "sponsor"),
+        )
+    },
+    ("InsuranceFund", "request_redeem", "InsuranceFund"): None,
+}
+
+
+def attempt(house, to, data, sender):
     """What one call meets: None for success, else the error."""
-    try:
-        house.contracts[contract].method(function).transact(*args, sender=sender)
-    except Reverted as exc:
-        return exc.name if not exc.args else (exc.name, *exc.args)
-    return None
+    backend = house.evm.backend
+    before = backend._export()
+    receipt = house.evm.transact(to, data, sender)
+    if receipt.success:
+        return None
+    output = receipt.output
+    if not output and house.evm.code(sender):
+        # The fast machine finds reasons by putting a forwarder in the sender's place, which cannot do
+        # where the sender is a contract that takes part: the reference machine tells.
+        raw = bytes.fromhex(sender[2:])
+        output = backend._reference(before).call(raw, bytes.fromhex(to[2:]), data, 0).output
+    exc = Reverted(output, receipt.halt)
+    return exc.name if not exc.args else (exc.name, *exc.args)
 
 
 @pytest.mark.parametrize(("contract", "function"), entries())
@@ -198,15 +222,17 @@ def test_matrix__every_role__meets_what_the_table_says(arena, contract, function
     house = arena.house
     allowed, error, then = TABLE[contract, function]
     args = arena.calls(house.actors["trader"])[contract, function]
+    target = house.contracts[contract]
     for name in ROLES:
         before = house.evm.snapshot()
         sender = address_of_role(house, name)
         for token in ("usd", "weth"):  # whoever pays has something to pay with
             house.tokens[token].mint(sender, 10**20)
             house.tokens[token].approve(house.vault.address, 10**20, sender=sender)
-        met = attempt(house, contract, function, args, sender)
+        met = attempt(house, target.address, target.pack(function, *args), sender)
         house.evm.revert(before)
         wanted = then if name in allowed else error
+        wanted = SELF.get((contract, function, name), wanted)
         if name in allowed:
             assert met not in ROLE_ERRORS, f"{name} may call {contract}.{function}: {met}"
         assert met == wanted, f"{name} on {contract}.{function}: expected {wanted}, got {met}"
@@ -220,15 +246,8 @@ def test_second_bytecode__forwards_to_the_third__on_its_own_empty_storage(arena,
     data = house.engine.pack(function, *args)
     _, error, then = TABLE["MarginEngineAdmin", function]
     for name in ROLES:
-        receipt = house.evm.transact(
-            house.contracts["MarginEngineLiquidation"].address,
-            data,
-            address_of_role(house, name),
-        )
-        with pytest.raises(Reverted) as caught:
-            receipt.raise_for_failure()
-        met = caught.value.name if not caught.value.args else (caught.value.name, *caught.value.args)
-        assert met == (error or then)
+        part = house.contracts["MarginEngineLiquidation"].address
+        assert attempt(house, part, data, address_of_role(house, name)) == (error or then)
 
 
 # -- after deployment

@@ -161,17 +161,15 @@ class World:
         assert self.oracle.words([feed, feed]) == [hot.word(now)] * 2
         assert self.oracle.latest(feed) == newest.word(now)
         words = self.oracle.feed_words(feed)
-        past = twin.variance
-        assert words[3] == past.variance | past.price << 62 | past.time << 118 | past.slow << 150
-        s = twin.settlement
-        assert words[4] == (
-            s.window
-            | s.total << 22
-            | s.seconds << 89
-            | s.last << 100
-            | s.price << 122
-            | (s.premium % 2**40) << 178
+        past, s = twin.variance, twin.settlement
+        assert words[3] == (
+            past.variance
+            | past.price << 62
+            | past.time << 118
+            | s.total << 150
+            | (s.premium % 2**38) << 217
         )
+        assert words[4] == s.last | s.price << 22
         h = twin.halt
         assert words[5] == h.start | h.candidate << 32 | h.time << 88 | h.forced << 120
         for i, datum in enumerate(twin.data):

@@ -130,15 +130,36 @@ def test_variance__one_worst_print__moved_at_most_the_clamp(world):
 def test_variance__within_spacing__not_sampled(world):
     aggregator = world.aggregator()
     world.list([aggregator], quorum=1)
-    before = world.oracle.feed_words(FEED)[3]
+    before = world.oracle.feed_words(FEED)[3] % 2**150
     for _ in range(4):
         world.evm.advance(14)
         aggregator.set_answer(2_100 * 10**8)
         world.poke()
-    assert world.oracle.feed_words(FEED)[3] == before
+    assert world.oracle.feed_words(FEED)[3] % 2**150 == before
     world.evm.advance(4)
     world.poke()
-    assert world.oracle.feed_words(FEED)[3] != before
+    assert world.oracle.feed_words(FEED)[3] % 2**150 != before
+
+
+def test_word__volatility__just_above_the_root_of_the_variance(world):
+    aggregator = world.aggregator()
+    world.list([aggregator], quorum=1)
+    for step in range(5):
+        sigma, variance = world.oracle.word(FEED) >> 231, world.oracle.read(FEED).variance
+        assert (sigma - 1) ** 2 <= variance < sigma**2
+        world.evm.advance(60)
+        aggregator.set_answer((2_000 + 7 * step) * 10**8)
+        world.poke()
+
+
+def test_word__slow_sources_and_no_poke_for_18_hours__stale(world):
+    world.list([world.aggregator()], quorum=1, max_age=100_000)
+    world.evm.advance(65_535)
+    assert world.state() == OK
+    world.evm.advance(1)
+    assert world.state() == STALE
+    world.poke()
+    assert world.state() == OK
 
 
 def test_settlement_price__window_begun_late_or_halted__not_used(world):

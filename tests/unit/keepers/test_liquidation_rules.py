@@ -1,0 +1,178 @@
+"""The liquidator's rules, by hand-computed numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from plimsoll.keepers import rules
+from plimsoll.keepers.program import ANSWER_BYTES, MARGIN_BITS, build, parse
+from plimsoll.keepers.rules import ONE, Curve, Facts, House, Policy
+
+USD = 10**15
+GWEI = 10**9
+CURVE = Curve(600, 1_200, 60, 500_000, 500_000, 1_000 * 10**6)
+HOUSE = House(
+    block=1,
+    timestamp=1_000,
+    pause=0,
+    gas_price=10 * GWEI,
+    native=2_000 * 10**9,
+    room=10_000 * USD,
+    budget=100 * USD,
+)
+# E 95, R 120, x 0.3: the whole account costs 95 - 36 = 59; a half of it is on sale.
+FACTS = Facts(
+    account=7 << 96,
+    equity=95 * USD,
+    requirement=120 * USD,
+    negative=False,
+    stopped=False,
+    running=True,
+    clock_stopped=False,
+    elapsed=120,
+    seen=990,
+    x=300_000_000,
+    fraction=ONE // 2,
+    cost=295 * USD // 10,
+    fee=0,
+    auction_id=9,
+    perps=1,
+    collateral=0,
+    notional=4_000 * USD,
+    initial=-150 * USD,
+    curve=CURVE,
+)
+POLICY = Policy(min_profit=10 * USD)
+
+
+def test_gas_cost__200k_gas_at_10_gwei_and_2000_usd__four_dollars() -> None:
+    assert rules.gas_cost(200_000, HOUSE) == 4 * USD
+
+
+def test_weigh__bid__value_minus_cost_minus_gas_minus_hedge() -> None:
+    (bid,) = rules.moves(FACTS, HOUSE, POLICY)
+    decision = rules.weigh(bid, 200_000, FACTS, HOUSE, POLICY)
+    # value 47.50 - cost 29.50 - gas 4.00 - hedge 5 bps of 2,000 = 1.00
+    assert (decision.value, decision.cost) == (47_500 * USD // 1_000, 29_500 * USD // 1_000)
+    assert (decision.gas, decision.hedge) == (4 * USD, USD)
+    assert decision.profit == 13 * USD
+    assert decision.go
+
+
+@pytest.mark.parametrize(("least", "go"), [(13, True), (14, False)])
+def test_weigh__bid__profit_at_the_least_goes_and_under_it_not(least: int, go: bool) -> None:
+    policy = Policy(min_profit=least * USD)
+    (bid,) = rules.moves(FACTS, HOUSE, policy)
+    decision = rules.weigh(bid, 200_000, FACTS, HOUSE, policy)
+    assert decision.go is go
+    assert ("skipped" in decision.reason) is not go
+
+
+def test_weigh__insolvent_account__the_fund_pays_and_profit_is_the_bonus() -> None:
+    facts = replace(
+        FACTS, equity=-50 * USD, negative=True, fraction=ONE, cost=-56 * USD, x=1_050_000_000
+    )
+    (bid,) = rules.moves(facts, HOUSE, POLICY)
+    decision = rules.weigh(bid, 0, facts, HOUSE, POLICY)
+    assert decision.profit == 4 * USD  # 6 of bonus, 2 of hedging 4,000
+
+
+def test_moves__bidder_bears_a_quarter__fraction_capped_with_room_to_spare() -> None:
+    # a whole account costs 59 and lowers free margin by 150 more: 209 per account
+    house = replace(HOUSE, room=5_225 * USD // 100)
+    (bid,) = rules.moves(FACTS, house, POLICY)
+    assert bid.fraction == ONE // 4 * 95 // 100
+    assert bid.value == FACTS.equity * bid.fraction // ONE
+    assert "own margin" in bid.reason
+
+
+def test_moves__bidder_without_room__skipped_and_says_so() -> None:
+    house = replace(HOUSE, room=-1 * USD)
+    (bid,) = rules.moves(FACTS, house, POLICY)
+    decision = rules.weigh(bid, 0, FACTS, house, POLICY)
+    assert (decision.fraction, decision.go) == (0, False)
+    assert "own margin bears nothing" in decision.reason
+
+
+def test_moves__max_fraction__caps() -> None:
+    (bid,) = rules.moves(FACTS, HOUSE, Policy(max_fraction=ONE // 10))
+    assert bid.fraction == ONE // 10
+    assert bid.cost == 59 * USD // 10
+
+
+def test_moves__healthy_and_not_running__nothing() -> None:
+    facts = replace(FACTS, running=False, equity=FACTS.requirement)
+    assert rules.moves(facts, HOUSE, POLICY) == []
+
+
+def test_moves__cured__end_even_while_auctions_are_stopped() -> None:
+    facts = replace(FACTS, equity=FACTS.requirement)
+    assert [move.kind for move in rules.moves(facts, replace(HOUSE, pause=3), POLICY)] == ["end"]
+
+
+def test_moves__auctions_stopped__nothing_else() -> None:
+    assert rules.moves(replace(FACTS, running=False), replace(HOUSE, pause=3), POLICY) == []
+
+
+def test_moves__stale_feeds__no_start_and_the_clock_is_stopped_once() -> None:
+    stale = replace(FACTS, stopped=True)
+    assert [one.kind for one in rules.moves(stale, HOUSE, POLICY)] == ["sync"]
+    assert rules.moves(replace(stale, clock_stopped=True), HOUSE, POLICY) == []
+    assert rules.moves(replace(stale, running=False), HOUSE, POLICY) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"elapsed": 599}, False),
+        ({"elapsed": 600}, True),
+        ({"elapsed": 600, "collateral": 1}, False),
+        ({"elapsed": 600, "negative": True}, False),
+        ({"elapsed": 1_200, "negative": True}, True),
+        ({"elapsed": 0, "perps": 0}, True),
+    ],
+)
+def test_exhausted__as_the_auction_rules(change: dict[str, int], expected: bool) -> None:
+    assert rules.exhausted(replace(FACTS, **change)) is expected  # type: ignore[arg-type]
+
+
+def test_moves__clock_about_to_lose_time__sync_after_the_bid() -> None:
+    facts = replace(FACTS, seen=HOUSE.timestamp - 48)
+    assert [one.kind for one in rules.moves(facts, HOUSE, POLICY)] == ["bid", "sync"]
+
+
+def test_weigh__start_of_dust__skipped() -> None:
+    facts = replace(FACTS, running=False, equity=0, requirement=USD)
+    (start,) = rules.moves(facts, HOUSE, POLICY)
+    decision = rules.weigh(start, 200_000, facts, HOUSE, POLICY)
+    assert not decision.go
+    assert "can repay 1.00 USD at most" in decision.reason
+
+
+def test_weigh__end_dearer_than_allowed__skipped() -> None:
+    facts = replace(FACTS, equity=FACTS.requirement)
+    (end,) = rules.moves(facts, HOUSE, POLICY)
+    assert rules.weigh(end, 100_000, facts, HOUSE, Policy(max_unpaid=2 * USD)).go
+    assert not rules.weigh(end, 100_001, facts, HOUSE, Policy(max_unpaid=2 * USD)).go
+
+
+def test_parse__flags_and_signs() -> None:
+    loss = (2**MARGIN_BITS - 5 | 1 << MARGIN_BITS).to_bytes(ANSWER_BYTES, "big")
+    idle = (2 << MARGIN_BITS).to_bytes(ANSWER_BYTES, "big")
+    first, second = parse([10, 11, 12], b"\x00" + loss + idle)
+    assert (first.account, first.margin, first.frozen, first.wanted) == (10, -5, True, True)
+    assert (second.account, second.idle, second.wanted) == (11, True, False)
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x00", b"\x01" + bytes(16), bytes(18)])
+def test_parse__not_an_answer__refused(answer: bytes) -> None:
+    with pytest.raises(ValueError, match="expected a zero byte"):
+        parse([1], answer)
+
+
+def test_build__same_inputs__same_bytes() -> None:
+    args = ("0x" + "11" * 20, b"abcd", b"efgh")
+    assert build(*args) == build(*args)
+    assert bytes.fromhex("11" * 20) in build(*args)
