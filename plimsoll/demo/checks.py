@@ -25,7 +25,7 @@ from plimsoll.units import QUOTE_PER_TOKEN
 
 MARKETS = (0, 1)
 DUST = 10**15  # quote units (a dollar): the fund's share of interest that is due and not yet booked
-MASK_24, MASK_56, MASK_80 = 2**24 - 1, 2**56 - 1, 2**80 - 1
+MASK_24, MASK_32, MASK_56, MASK_80 = 2**24 - 1, 2**32 - 1, 2**56 - 1, 2**80 - 1
 MASK_96, MASK_104, MASK_128 = 2**96 - 1, 2**104 - 1, 2**128 - 1
 
 # What is checked at each block: short name -> the sentence for the report.
@@ -91,7 +91,7 @@ class Checker:
         self.names = {actor.account: actor.name for actor in cast}
         self.tally = Tally()
         layout = artifact("MarginEngine").storage_layout["storage_layout"]["ledger"]
-        self._record = int(layout["record"]["slot"]), int(layout["record_k"]["slot"])
+        self._record = int(layout["record"]["slot"])
         self._records: dict[tuple[int, int], Record] = {}
 
     # -- taking a sample
@@ -294,32 +294,37 @@ class Checker:
 
     def _book(self, market: int, row: tuple[int, ...], fees: int) -> Market:
         """The model's market out of the engine's words."""
-        _, hot, held, long_side, long_k, short_side, short_k = row
+        _, hot, held, long_side, long_record, short_side, short_record = row
         book = Market(g=held - fees, fees=fees)
         oi = hot >> 88 & MASK_56
         short_x = hot >> 144 & MASK_56
         short_x -= (short_x >> 55) << 56
-        for sign, word, k, x, epoch in (
-            (1, long_side, long_k, hot >> 200, hot >> 24 & MASK_24),
-            (-1, short_side, short_k, short_x, hot & MASK_24),
+        for sign, word, record, x, epoch in (
+            (1, long_side, long_record, hot >> 200, hot >> 24 & MASK_24),
+            (-1, short_side, short_record, short_x, hot & MASK_24),
         ):
-            side = Side(sign, word & MASK_128 or P_ONE, oi=oi, x=x, k=k, epoch=epoch)
-            side.era = word >> 128 & 0xFFFF
+            now = _record(record)
+            side = Side(sign, now.p, oi=oi, x=x, k=now.k, epoch=epoch, era=word & MASK_32)
             key = 2 * market + (sign < 0)
-            side.records = {e: self._record_of(key, e) for e in range(epoch + 1)}
+            side.records = {e: self._record_of(key, e) for e in range(epoch)}
+            side.records[epoch] = now
             book.sides[sign] = side
         return book
 
     def _record_of(self, key: int, epoch: int) -> Record:
+        """The multiplier and K with which an epoch began; written once, so kept."""
         found = self._records.get((key, epoch))
         if found is None:
-            place, engine = key << 24 | epoch, self.world.addresses["MarginEngine"]
-            word = self.world.storage(engine, _slot(self._record[0], place))
-            k = self.world.storage(engine, _slot(self._record[1], place))
-            k -= (k >> 255) << 256
-            found = Record(word & MASK_128 or P_ONE, k, word >> 128 & 0xFFFF)
+            engine = self.world.addresses["MarginEngine"]
+            word = self.world.storage(engine, _slot(self._place, key << 24 | epoch))
+            found = _record(word - ((word >> 255) << 256))
             self._records[key, epoch] = found
         return found
+
+
+def _record(word: int) -> Record:
+    """K int154 << 102 | P uint96 << 6 | era modulo 64, unset before the first shrink."""
+    return Record(word >> 6 & MASK_96 or P_ONE, word >> 102, word & 63)
 
 
 def _position(word: int) -> Position:

@@ -11,6 +11,7 @@ from typing import Any
 from plimsoll.demo.cast import Actor, Cast, make_cast
 from plimsoll.demo.checks import Checker, Sample
 from plimsoll.demo.feeds import PriceOperator
+from plimsoll.demo.govern import execute, propose
 from plimsoll.demo.keeper import Keeper
 from plimsoll.demo.prices import Tape
 from plimsoll.demo.stage import LEAD, Stage
@@ -286,7 +287,8 @@ class _Play:
         self._fees()
         for name in ("saver", "hedged"):
             self._withdraw_some(self.cast.one(name))
-        self._now()
+        if self.stage.owners:
+            self._govern()
 
     def _finish(self) -> None:
         """Keepers go on at the last price until no auction is left (an hour at most)."""
@@ -305,6 +307,22 @@ class _Play:
         ]
         if calls:
             self.mined(self.world.block(calls))
+
+    def _govern(self) -> None:
+        """The Safe proposes a stricter margin; after the timelock's delay anybody executes it."""
+        self.say("the Safe proposes, the timelock waits two days")
+        terms = propose(self.stage)
+        prices = self.tape.at(self.tape.times[-1])
+        self._step(terms["proposed"] + terms["delay"] + 60, prices)
+        cap = execute(self.stage, self.keeper.me, terms)
+        self._step(self.world.now + 60, prices)
+        self._finish()
+        self.story.notes.append(
+            f"Governance: two of the Safe's three owners proposed a cap of the ETH margin rate of "
+            f"{cap / 10**7:g} % instead of {terms['old'] / 10**7:g} %; the timelock held it for "
+            f"{terms['delay'] / 86_400:g} days, then anybody could execute it and somebody did. "
+            "Open positions meet it along a ramp."
+        )
 
     def _withdraw_some(self, actor: Actor) -> None:
         cash = self._now().cash[actor.account]

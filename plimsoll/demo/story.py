@@ -228,7 +228,7 @@ def _what_happened(story: Story) -> Section:
                 else "The same contracts and the same deploy plan on an in-process EVM."
             ),
             Notice(_arranged(story, start, end)),
-            *(Notice(note, Tone.NEUTRAL) for note in story.tape.notes),
+            *(Notice(note, Tone.NEUTRAL) for note in (*story.tape.notes, *story.notes)),
             Table(
                 "Steps of the waterfall",
                 (

@@ -6,7 +6,8 @@ and `EvmWorld` (the same bytecode in this process, for quick replays in tests).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -17,8 +18,8 @@ from plimsoll.compiler import PROJECT_ROOT, compile_path
 from plimsoll.deployment.abi import abi_of, calldata, decoder
 from plimsoll.errors import describe
 from plimsoll.evm import Evm
-from plimsoll.evm.backend import Result
 from plimsoll.evm.abi import EventDecoder, make_decoder, make_encoder, signature, to_address
+from plimsoll.evm.backend import Result
 from plimsoll.localnet.anvil import Anvil
 from plimsoll.localnet.errors import RpcError
 from plimsoll.localnet.tx import decode_result, encode_call
@@ -304,6 +305,18 @@ class AnvilWorld:
             data = encode_call("deposit()")
             calls.append(Call(owner, self.addresses["weth"], data, "wrap", value=weth))
         must(self.block(calls))
+
+    @contextmanager
+    def automatic(self) -> Iterator[None]:
+        """While it lasts each transaction mines its own block, a second after the one before."""
+        self.rpc.call("anvil_setBlockTimestampInterval", 1)
+        self.rpc.call("evm_setAutomine", True)
+        try:
+            yield
+        finally:
+            self.rpc.call("evm_setAutomine", False)
+            self.rpc.call("anvil_removeBlockTimestampInterval")
+            self._head = self._latest()
 
     def close(self) -> None:
         self.anvil.stop()

@@ -4,8 +4,7 @@ Pure integers, no I/O; bit for bit what contracts/oracle/OracleAdapter.vy stores
 Units: prices ticks (1e-9 USD per underlying), times s, premium 1e-6 of price, bands 1e-4,
 variance 1e-12 annualised (1e-16 inside), volatility (sigma) 1e-6. A `Feed` is one listed feed;
 `Feed.poke` is one poke with what the on-chain sources answered and, at most, one verified report.
-Signature checks are not part
-of the model: a report given to it counts as signed.
+Signature checks are not part of the model: a report given to it counts as signed.
 """
 
 from __future__ import annotations
