@@ -445,7 +445,6 @@ def _finish_side(account: uint256, market: uint256, q: uint256, s: Side, w: uint
     """
     @notice Books what a side earned in cash, keeps the bitmap, and checks its health.
     """
-    before: int256 = cash._value(s.old, w) + s.spill
     h: int256 = accounts._set_held(account, s.old, market, s.had, s.now.lots != 0)
     if s.now.lots != 0 and not s.had:
         count: uint256 = accounts._perps(h)
@@ -455,7 +454,7 @@ def _finish_side(account: uint256, market: uint256, q: uint256, s: Side, w: uint
         h = cash._credit(accounts._with_fresh(h, s.earned, health._period()), w, s.earned)
     if h != s.old:
         accounts.head[account] = h
-    health._require_health(account, h, w, market, q, s.now, s.was, before, s.old)
+    health._require_health(account, h, w, market, q, s.now, s.was, s.spill, s.old)
 
 
 @external

@@ -39,6 +39,8 @@ ONE_PERP: constant(int256) = 1 << 227
 ONE_COLLATERAL: constant(int256) = 1 << 234
 SHARES_MASK: constant(int256) = (1 << 104) - 1
 FRESH_MASK: constant(int256) = ((1 << 112) - 1) << 104  # fresh profit and its time
+FRESH_AMOUNT: constant(int256) = ((1 << 80) - 1) << 104
+ANYTHING_HELD: constant(int256) = ((1 << 12) - 1) << 227  # perps and collateral
 ERA_MASK: constant(int256) = 255 << 216
 
 

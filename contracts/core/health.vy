@@ -148,11 +148,13 @@ def _assess(
     holdings: DynArray[uint256, 16] = []
     bits: uint256 = 0
     loose: int256 = 0
-    if swap < NO_MARKET:
-        bits = 1 << swap
-    # One market held, and it is this one: no need to read which.
-    if not (lots != 0 and accounts._perps(head) == 1) and accounts._perps(head) != 0:
-        bits |= accounts.held[account]
+    perps: int256 = (head >> 227) & 127
+    if lots != 0:
+        legs.append(self._leg(swap, lots, g, ledger.hot[swap]))
+        perps = unsafe_sub(perps, 1)  # the head counts this market
+    # With this market the only one held there is no need to read which others are.
+    if perps > 0:
+        bits = accounts.held[account] & ((1 << swap) ^ max_value(uint256))  # 1 << NO_MARKET is 0
     for _: uint256 in range(73):
         if bits == 0:
             break
@@ -160,23 +162,20 @@ def _assess(
         # Proof: bits != 0.
         bits &= unsafe_sub(bits, 1)
         hot: int256 = ledger.hot[m]
-        s: int256 = lots
-        q: int256 = g
-        if m != swap:
-            stored: int256 = ledger.positions[account][m]
-            s = stored >> 192
-            q = (stored << 64) >> 128
-            epoch: int256 = (hot >> 24) & (2**24 - 1)
-            if s < 0:
-                epoch = hot & (2**24 - 1)
-            if epoch != stored & (2**24 - 1):
-                spill: int256 = 0
-                s, q, spill = ledger._load(account, m, hot, self._basis(m))
-                loose += spill  # no whole lot left: its value is as good as cash
-        if s == 0:
-            continue
+        stored: int256 = ledger.positions[account][m]
+        s: int256 = stored >> 192
+        q: int256 = (stored << 64) >> 128
+        epoch: int256 = (hot >> 24) & (2**24 - 1)
+        if s < 0:
+            epoch = hot & (2**24 - 1)
+        if epoch != stored & (2**24 - 1):
+            spill: int256 = 0
+            s, q, spill = ledger._load(account, m, hot, self._basis(m))
+            loose += spill  # no whole lot left: its value is as good as cash
+            if s == 0:
+                continue
         legs.append(self._leg(m, s, q, hot))
-    if accounts._collateral(head) != 0:
+    if (head >> 234) & 31 != 0:
         holdings = staticcall ICollateralVault(VAULT).holdings(account)
     if len(legs) != 0 or len(holdings) != 0:
         a = staticcall IRiskModel(self._risk()).assess(legs, holdings, swap, word)
@@ -196,14 +195,14 @@ def _initial(head: int256, balance: int256, a: IRiskModel.Assessment, leaving: b
     @param leaving True where value leaves: then fresh and open profit count nothing.
     @return Quote units.
     """
-    c: uint256 = self.core
-    fresh: uint256 = convert(
-        accounts._fresh(head, (c >> 184) & (2**32 - 1)) + max(a.unrealised, 0), uint256
-    )
-    cut: uint256 = fresh
-    if not leaving:
-        cut = (fresh * ((c >> 168) & 65535) + 9999) // 10000
-    return balance + a.initial_value - convert(cut, int256)
+    # Proof for the unsafe steps: |cash| < 2^100; each of 72 legs and 16 holdings is below 2^128.
+    fresh: int256 = max(a.unrealised, 0)
+    if head & accounts.FRESH_AMOUNT != 0:
+        fresh = unsafe_add(fresh, accounts._fresh(head, self._period()))
+    if fresh != 0 and not leaving:
+        haircut: int256 = convert((self.core >> 168) & 65535, int256)
+        fresh = unsafe_div(unsafe_add(unsafe_mul(fresh, haircut), 9999), 10000)
+    return unsafe_sub(unsafe_add(balance, a.initial_value), fresh)
 
 
 @internal
@@ -212,7 +211,7 @@ def _strong(head: int256, balance: int256, a: IRiskModel.Assessment, leaving: bo
     """
     @notice True where E_init >= R_init on live feeds. An account without anything held needs no price.
     """
-    if accounts._perps(head) == 0 and accounts._collateral(head) == 0:
+    if head & accounts.ANYTHING_HELD == 0:
         if leaving:
             return balance >= accounts._fresh(head, self._period())
         return balance >= 0
@@ -243,7 +242,7 @@ def _require_initial(account: uint256, head: int256, w: uint256, leaving: bool):
 @internal
 @view
 def _require_health(
-    account: uint256, head: int256, w: uint256, market: uint256, word: uint256, now: Leg, was: Leg, before: int256, old: int256
+    account: uint256, head: int256, w: uint256, market: uint256, word: uint256, now: Leg, was: Leg, spill: int256, old: int256
 ):
     """
     @notice The rule after a fill: the initial requirement is met, or the requirement did not rise and health did
@@ -255,7 +254,7 @@ def _require_health(
     @param word Its quote word.
     @param now The position there now.
     @param was The position there before.
-    @param before Cash before, quote units.
+    @param spill Cash that came from touching the position before, quote units.
     @param old Its head before.
     """
     a: IRiskModel.Assessment = self._assess(account, head, market, now.lots, now.g, word)
@@ -264,7 +263,7 @@ def _require_health(
         return
     b: IRiskModel.Assessment = self._assess(account, old, market, was.lots, was.g, word)
     e1: int256 = balance + a.unrealised + convert(a.collateral, int256)
-    e0: int256 = before + b.unrealised + convert(b.collateral, int256)
+    e0: int256 = cash._value(old, w) + spill + b.unrealised + convert(b.collateral, int256)
     r1: int256 = convert(a.linear + a.superlinear, int256)
     r0: int256 = convert(b.linear + b.superlinear, int256)
     # The requirement may not rise either: otherwise an empty account (E = R = 0) could open anything.

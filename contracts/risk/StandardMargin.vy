@@ -185,6 +185,21 @@ def assess(
     @param word That word, trusted as given (a wrong one only misleads its own caller); 0 for none.
     @return Amounts in quote units, requirements rounded up, values down.
     """
+    # The sums come before the arrays, so that a small account does not pay for the memory of a large.
+    result: IRiskModel.Assessment = empty(IRiskModel.Assessment)
+    unrealised: int256 = 0
+    linear: uint256 = 0  # qu x MM_SCALE, as the next two
+    superlinear: uint256 = 0
+    stale: uint256 = 0
+    initial: uint256 = 0  # qu x IM_SCALE
+    edge: uint256 = 0  # qu x BAND_SCALE
+    state: uint256 = 0
+    next: uint256 = 0
+    collateral: uint256 = 0  # qu
+    haircut: uint256 = 0  # qu x HAIRCUT_SCALE, as the next two
+    initial_haircut: uint256 = 0
+    stale_haircut: uint256 = 0
+    stale_value: uint256 = 0  # qu
     # Hot words of the markets whose quote word is to be had (a feed id in the low 16 bits), then the
     # holdings' feeds. Closed markets' are among them; what the oracle says of those is ignored.
     feeds: DynArray[uint256, MAX_FEEDS] = []
@@ -206,14 +221,6 @@ def assess(
         # No code there means no returned words, which reverts too: the size check is spare.
         words = staticcall IOracle(oracle).words(feeds, skip_contract_check=True)
 
-    unrealised: int256 = 0
-    linear: uint256 = 0  # qu x MM_SCALE, as the next two
-    superlinear: uint256 = 0
-    stale: uint256 = 0
-    initial: uint256 = 0  # qu x IM_SCALE
-    edge: uint256 = 0  # qu x BAND_SCALE
-    state: uint256 = 0
-    next: uint256 = 0
     # Written out rather than split into functions: a call costs about 100 gas a leg.
     # Bounds for every unsafe operation: |size| <= 2^63, mark < 2^56, so N < 2^119 qu. Rates in
     # 1e-11 of notional x 2^32: base < 2^41 * 2^32, add-ons < 2^48 (coefficient) * 2^45 (root); age
@@ -293,6 +300,7 @@ def assess(
                 slow = unsafe_sub(
                     slow, unsafe_div(unsafe_mul(unsafe_sub(slow, crowd), elapsed), slowness)
                 )
+                crowd = slow  # initial margin takes the larger
             else:
                 rise: uint256 = unsafe_div(
                     unsafe_add(
@@ -346,8 +354,7 @@ def assess(
             state = max(state, (quoted >> 160) & 3)
             if (quoted >> 160) & 3 >= FRESH_STATES:
                 stale = unsafe_add(stale, unsafe_add(flat, grown))
-        crowd = max(crowd, slow)  # initial margin takes the larger, and a ramp's stricter values
-        if values != hot:
+        if values != hot:  # initial margin takes a ramp's stricter values
             initial = unsafe_add(
                 initial,
                 self._ramped_initial(
@@ -369,11 +376,6 @@ def assess(
             ),
         )
 
-    collateral: uint256 = 0  # qu
-    haircut: uint256 = 0  # qu x HAIRCUT_SCALE, as the next two
-    initial_haircut: uint256 = 0
-    stale_haircut: uint256 = 0
-    stale_value: uint256 = 0  # qu
     for holding: uint256 in holdings:
         quoted: uint256 = words[next]
         next = unsafe_add(next, 1)
@@ -396,28 +398,29 @@ def assess(
         if feed_state >= FRESH_STATES:
             stale_haircut = unsafe_add(stale_haircut, lost)
             stale_value = unsafe_add(stale_value, value)
-    result: IRiskModel.Assessment = empty(IRiskModel.Assessment)
     result.unrealised = unrealised
     result.collateral = collateral
     # Quotients of sums below 2^254 by more than 2^13, so each sum of two fits.
-    result.linear = unsafe_add(
-        rounding._div_up(linear, MM_SCALE), rounding._div_up(haircut, HAIRCUT_SCALE)
-    )
+    result.linear = rounding._div_up(linear, MM_SCALE)
     result.superlinear = rounding._div_up(superlinear, MM_SCALE)
+    result.initial = rounding._div_up(initial, IM_SCALE)
     result.initial_value = unsafe_sub(
         unsafe_add(unrealised, convert(collateral, int256)),
         convert(rounding._div_up(edge, BAND_SCALE), int256),
     )
-    result.initial = max(
-        unsafe_add(
-            rounding._div_up(initial, IM_SCALE), rounding._div_up(initial_haircut, HAIRCUT_SCALE)
-        ),
-        unsafe_add(result.linear, result.superlinear),
-    )
     result.state = state
-    stale = rounding._div_up(stale, MM_SCALE)
-    result.stale_requirement = unsafe_add(stale, rounding._div_up(stale_haircut, HAIRCUT_SCALE))
-    result.stale_value = unsafe_add(stale, stale_value)
+    if state >= FRESH_STATES:
+        stale = rounding._div_up(stale, MM_SCALE)
+        result.stale_requirement = unsafe_add(
+            stale, rounding._div_up(stale_haircut, HAIRCUT_SCALE)
+        )
+        result.stale_value = unsafe_add(stale, stale_value)
+    if collateral != 0:
+        result.linear = unsafe_add(result.linear, rounding._div_up(haircut, HAIRCUT_SCALE))
+        result.initial = unsafe_add(
+            result.initial, rounding._div_up(initial_haircut, HAIRCUT_SCALE)
+        )
+    result.initial = max(result.initial, unsafe_add(result.linear, result.superlinear))
     return result
 
 

@@ -91,7 +91,7 @@ class Checker:
         self.names = {actor.account: actor.name for actor in cast}
         self.tally = Tally()
         layout = artifact("MarginEngine").storage_layout["storage_layout"]["ledger"]
-        self._record = int(layout["record"]["slot"])
+        self._place = int(layout["record"]["slot"])
         self._records: dict[tuple[int, int], Record] = {}
 
     # -- taking a sample

@@ -122,7 +122,10 @@ def open_wave(stage: Stage, cast: Cast, wave: int) -> list[Outcome]:
         for trade in actor.trades
         if trade.wave == wave
     ]
-    return trade_all(stage, cast, fitted(world, wishes))
+    if wave == 0:
+        return trade_all(stage, cast, fitted(world, wishes))
+    # All the leverage they can get: one by one, each sees the open interest of those before.
+    return [one for wish in wishes for one in trade_all(stage, cast, fitted(world, [wish]))]
 
 
 def _wish(actor: Actor, trade: Trade, mark: int) -> Wish:

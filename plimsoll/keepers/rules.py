@@ -90,8 +90,8 @@ class Facts:
 class Move:
     """One thing to do. kind: start, bid, end, sync, deleverage.
 
-    Of a bid: `fraction` 1e18, expected; `most`, what it may become where more is on sale by the time
-    it is mined (asking for just what is on sale now would leave a rest and the auction running).
+    Of a bid: `fraction` 1e18, expected; `most`, what it may become where more is on sale by the
+    time it is mined (asking for what is on sale now would leave a rest and the auction running).
     """
 
     kind: str
