@@ -24,6 +24,7 @@ HEARTBEAT = 900  # seconds: sources answer at least so often
 DEVIATION = 100  # 1e-4: and whenever a price has moved this far
 DIP_BEFORE = 900  # seconds before the steep fall at which the dip is bought
 OUTAGE_BEFORE = 240  # seconds before its peak at which keepers drop out
+DEGRADED = 1  # feed state; above it auctions wait
 RAMP = 4_000  # seconds after the deployment at which collateral may come in
 CURE = 25_000  # USD that the depositor brings when its account is in auction
 RUN = 120_000  # USD that the saver wants out while losses are open
@@ -202,7 +203,8 @@ class _Play:
         self._cure(sample)
         sample = self.keeper.turn(self._now())
         self._cure(sample)
-        self.checker.settled(self._now())
+        if all(one.state <= DEGRADED for one in self._now().prices.values()):
+            self.checker.settled(self._now())  # on a halted feed nothing may start
         self._run_on_the_house(self._now())
 
     def _now(self) -> Sample:

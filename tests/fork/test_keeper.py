@@ -282,8 +282,8 @@ def clones(house: KeeperHouse, count: int) -> list[int]:
     slots = {name: _slot(name) for name in ("head", "held", "positions")}
 
     def places(account: int) -> list[str]:
-        nested = _hash(_hash_int(slots["positions"], account), 0)
-        return [_hash(slots["head"], account), _hash(slots["held"], account), nested]
+        # The position of market 0 is the first of the account's array.
+        return [_hash(slots[name], account) for name in ("head", "held", "positions")]
 
     engine = house.addresses["MarginEngine"]
     words = house.rpc.batch([("eth_getStorageAt", [engine, at, "latest"]) for at in places(source)])
@@ -313,12 +313,8 @@ def _slot(name: str) -> int:
     return slot
 
 
-def _hash_int(slot: int, key: int) -> int:
-    return int.from_bytes(keccak(slot.to_bytes(32, "big") + key.to_bytes(32, "big")), "big")
-
-
 def _hash(slot: int, key: int) -> str:
-    return f"0x{_hash_int(slot, key):064x}"
+    return "0x" + keccak(slot.to_bytes(32, "big") + key.to_bytes(32, "big")).hex()
 
 
 def _address(who: int) -> str:
