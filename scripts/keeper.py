@@ -72,6 +72,7 @@ def cli() -> None:
 @click.option(
     "--max-fee-gwei", type=float, default=500.0, show_default=True, help="Per gas, at most."
 )
+@click.option("--timeout", type=float, default=90.0, show_default=True, help="Seconds per receipt.")
 @click.option("--journal", type=click.Path(path_type=Path), help="Where account ids are kept.")
 @click.option("--dry-run", is_flag=True, help="Decide and print, send nothing; needs no key.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per pass on stdout.")

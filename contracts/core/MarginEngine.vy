@@ -248,11 +248,11 @@ def settle(fills: DynArray[IMarginEngine.Fill, 32]):
     """
     self._only_venue()
     w: uint256 = cash._accrue()
-    last: uint256 = max_value(uint256)  # no market's id
+    last: uint256 = 0
     q: uint256 = 0
     moved: bool = False
     for f: IMarginEngine.Fill in fills:
-        if f.market != last:
+        if q == 0 or f.market != last:
             last = f.market
             errors._require(last < health.NO_MARKET, errors.UNKNOWN_MARKET)
             q = extcall IRiskModel(health._risk()).quote(last, ledger._root(ledger.hot[last]))

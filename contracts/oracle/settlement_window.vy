@@ -2,10 +2,10 @@
 """
 @title settlement_window
 @license AGPL-3.0-only
-@notice Time-weighted price of half hours aligned to the clock, from constant state per poke: the sum
-        of the running half hour, and the average of the last one in which the feed was OK
-        throughout. A half hour with a gap is lost, so a sum is kept only while it is whole: it covers
-        every second from the half hour's start to the time of the price in force. The slow
+@notice Time-weighted price of half hours aligned to the clock, from constant state per poke: the
+        sum of the running half hour, and the average of the last one in which the feed was OK
+        throughout. A half hour with a gap is lost, so a sum is kept only while it is whole: it
+        covers every second from the half hour's start to the time of the price in force. The slow
         premium's full-precision average has the last bits of the same word.
 
         history word (the lower bits: realised_variance.vy), written by every accepted poke
@@ -76,8 +76,8 @@ def _held(history: uint256, price: uint256, start: uint256, end: uint256) -> (ui
     @param end Seconds, >= start.
     @return History word · settlement word, 0 where no half hour was completed.
     """
-    # Proof: all times are < 2**32 and start <= end. A half hour's seconds add up to at most 1800, so
-    # sums are < 2**56 * 2**11 and fit 67 bits; numbers are < 2**32 / 1800 < 2**22.
+    # Proof: all times are < 2**32 and start <= end. A half hour's seconds add up to at most 1800,
+    # so sums are < 2**56 * 2**11 and fit 67 bits; numbers are < 2**32 / 1800 < 2**22.
     total: uint256 = (history >> SUM_SHIFT) & MASK_67
     number: uint256 = unsafe_div(start, WINDOW)
     last: uint256 = unsafe_div(end, WINDOW)

@@ -185,7 +185,7 @@ def assess(
     @param word That word, trusted as given (a wrong one only misleads its own caller); 0 for none.
     @return Amounts in quote units, requirements rounded up, values down.
     """
-    # The sums come before the arrays, so that a small account does not pay for the memory of a large.
+    # Sums before arrays, so that a small account does not pay for the memory of a large one.
     result: IRiskModel.Assessment = empty(IRiskModel.Assessment)
     unrealised: int256 = 0
     linear: uint256 = 0  # qu x MM_SCALE, as the next two
@@ -200,8 +200,8 @@ def assess(
     initial_haircut: uint256 = 0
     stale_haircut: uint256 = 0
     stale_value: uint256 = 0  # qu
-    # Hot words of the markets whose quote word is to be had (a feed id in the low 16 bits), then the
-    # holdings' feeds. Closed markets' are among them; what the oracle says of those is ignored.
+    # Hot words of the markets whose quote word is to be had (a feed id in the low 16 bits), then
+    # the holdings' feeds. Closed markets' are among them; what the oracle says of those is ignored.
     feeds: DynArray[uint256, MAX_FEEDS] = []
     known: uint256 = market
     if word == 0:
@@ -268,8 +268,8 @@ def assess(
         edge = unsafe_add(edge, unsafe_mul(notional, band & MASK_16))
 
         sigma: uint256 = quoted >> 231  # 1e-6, an upper bound
-        # An upper bound of sqrt(size << 24), by less than 1e-10 of it or 2: `rest` is < 256, the guess
-        # on a line through it within 1.5 times of the root either way, and a Newton step, halved
+        # An upper bound of sqrt(size << 24), by less than 1e-10 of it or 2: `rest` is < 256, the
+        # guess on a line through it within 1.51 times of the root either way; a Newton step, halved
         # down, never falls below the root's floor. Divisors: the guess is >= 16 * 351, and a step
         # from x >= 1 on size >= 1 stays >= 1 (a size of 0 has no notional). Sums are < 2^60.
         rest: uint256 = size

@@ -59,7 +59,7 @@ RATE, FLAG, ADDRESS = Unit("rate"), Unit("flag"), Unit("address")
 
 @dataclass(frozen=True)
 class Group:
-    """What one call sets. `fields`: name -> (chain field, unit). `options`: extra keys of a change."""
+    """What one call sets. `fields`: name -> (chain field, unit); `options`: extra keys needed."""
 
     name: str
     contract: str

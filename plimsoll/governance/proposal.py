@@ -235,7 +235,9 @@ def _parameter_call(
 ) -> tuple[list[Item], Call] | None:
     """One setter with all changes of its group; None where one of them is wrong."""
     state = group.read(node, block)
-    after, items, options, before = dict(state), [], {}, len(problems)
+    after, before = dict(state), len(problems)
+    items: list[Item] = []
+    options: dict[str, int] = {}
     for number, change, name in changes:
         key, unit = group.fields[name]
         if key in {group.fields[seen][0] for _, _, seen in changes[: len(items)]}:

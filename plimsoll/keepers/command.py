@@ -47,6 +47,7 @@ class Options:
     hedge_bps: int = 5
     native_usd: Decimal | None = None
     max_fee_gwei: float = 500.0
+    timeout: float = 90.0
     journal: Path | None = None
     dry_run: bool = False
     as_json: bool = False
@@ -167,7 +168,7 @@ def _liquidator(options: Options) -> Iterator[Liquidator]:
         node = Node(rpc, manifest.addresses())
         wallet = None
         if signer is not None:
-            wallet = Wallet(node, signer, journal, options.max_fee_gwei)
+            wallet = Wallet(node, signer, journal, options.max_fee_gwei, options.timeout)
             _check_bidder(node, bidder, address)
         try:
             yield Liquidator(

@@ -125,6 +125,15 @@ def reverts(name: str) -> Iterator[None]:
 # -- the house
 
 
+class IdleChain(Web3Chain):
+    """A chain that mines only what it is sent: waiting for a time means mining a block at it."""
+
+    def wait_until(self, timestamp: int, note: str) -> None:
+        if self.block()[1] < timestamp:
+            chain.pending_timestamp = timestamp
+            chain.mine()
+
+
 @dataclass
 class ApeHouse:
     """A deployment and ape's handles on it; `tokens` by name, `aggregators` by feed."""
@@ -197,7 +206,9 @@ class ApeHouse:
 
     # -- trades
 
-    def sign(self, name: str, *, buy: bool, size: Number, price: Number, market: int = 0) -> SignedOrder:
+    def sign(
+        self, name: str, *, buy: bool, size: Number, price: Number, market: int = 0
+    ) -> SignedOrder:
         """An order signed by a person's wallet, through the typed data."""
         contract = self.addresses["SignedOrders"]
         order = Order(
@@ -227,7 +238,9 @@ class ApeHouse:
 
 
 def build_house(
-    folder: Path, tokens: Mapping[str, Any] | None = None, overrides: Mapping[str, Any] | None = None
+    folder: Path,
+    tokens: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> ApeHouse:
     """Deploys on the chain ape is connected to. `tokens` usd and weth: our own where none is given."""
     everyone = dict(zip(ROLES + PEOPLE, accounts.test_accounts, strict=True))
@@ -247,9 +260,8 @@ def build_house(
     names |= {f"{feed.lower()}_usd": str(one.address) for feed, one in feeds.items()}
     names |= {name: str(person.address) for name, person in everyone.items()}
     config = load_config("house", names, {"chain_id": chain.chain_id, **(overrides or {})})
-    node = Web3Chain(
-        chain.provider.web3, ApeSigner(deployer), patience=Patience(mined=20, poll=0.02)
-    )
+    patience = Patience(mined=20, poll=0.02)
+    node = IdleChain(chain.provider.web3, ApeSigner(deployer), patience=patience)
     path = folder / "manifest.json"
     session = prepare(config, node, path).run(node)
     assert failures(session.check(node)) == []

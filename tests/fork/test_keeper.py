@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from eth_utils.crypto import keccak
 
+from plimsoll.compiler import PROJECT_ROOT
 from plimsoll.deployment.abi import artifact
 from plimsoll.keepers.command import Options, run
 from plimsoll.keepers.index import Journal, JournalBusy, read_events
@@ -205,6 +208,49 @@ def test_liquidate__poor_bidder__takes_what_its_margin_bears(
     assert bids, done
     margin = house.read("MarginEngine", "margin", house.account(poor))
     assert margin.initial_equity >= margin.initial_requirement > 0
+
+
+def test_liquidate__transaction_not_mined__account_left_alone_until_it_is(
+    house: KeeperHouse, tmp_path: Path
+) -> None:
+    house.price("ETH", 1_760)
+    house.rpc.call("evm_setAutomine", False)
+    try:
+        _, first, _ = keep(house, tmp_path, KEEPER, timeout=0.6)  # offers more once meanwhile
+        assert [(one["move"], one["status"]) for one in first["transactions"]] == [
+            ("start", "pending")
+        ]
+        _, second, _ = keep(house, tmp_path, KEEPER, timeout=0.6)  # restarted
+        assert second["transactions"] == []
+        assert "still in flight" in second["decisions"][0]["reason"]
+        mined, pending = (
+            int(house.rpc.call("eth_getTransactionCount", _address(KEEPER), tag), 16)
+            for tag in ("latest", "pending")
+        )
+        assert pending == mined + 1
+    finally:
+        house.rpc.call("evm_setAutomine", True)
+        house.rpc.call("evm_mine")
+    code, third, log = keep(house, tmp_path, KEEPER)
+    assert code == 0, log
+    assert [(one["move"], one["status"]) for one in third["transactions"]] == [("bid", "mined")]
+
+
+def test_liquidate__loop__goes_on_until_told_to_stop(house: KeeperHouse, tmp_path: Path) -> None:
+    words = ["keeper", "liquidate", "--manifest", str(house.manifest_path), "--interval", "0.2"]
+    words += ["--rpc", house.anvil.url, "--dry-run"]
+    script = "import sys; from ape._cli import cli; sys.exit(cli())"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "run", *words],
+        cwd=PROJECT_ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.terminate()
+        assert process.wait(timeout=20) == 130
+    assert all("accounts scanned in" in line for line in lines)
 
 
 def test_liquidate__dry_run__sends_nothing_and_needs_no_key(house: KeeperHouse) -> None:
