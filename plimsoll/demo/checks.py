@@ -37,7 +37,7 @@ IDENTITIES = {
     "open interest": "Longs = shorts = open interest, the fund's residual counted",
     "cash": "Every account's cash shares, those in escrow too, add up to the totals exactly",
     "deficits": "Noted deficits of frozen accounts add up to pending_deficit",
-    "known losses": "After a keeper's pass on live feeds nobody is under water but in auction, and noted",
+    "known losses": "After a keeper's pass on live feeds all under water are in auction, and noted",
     "margins": "E_init <= E and R_init >= R for every account",
     "no hole": "No loss is left that found no payer",
     "claims": "Every claim, added up one by one: never more than the tokens held",

@@ -149,7 +149,7 @@ def _write(options: Options, story: Any, seconds: float) -> Path | None:
 
 
 def _problems(options: Options, story: Any) -> list[str]:
-    from plimsoll.demo.story import missing
+    from plimsoll.demo.story_terms import missing
 
     problems = [story.breach] if story.breach else []
     shipped_run = not options.prices and options.seed == DEFAULT_SEED
@@ -160,7 +160,7 @@ def _problems(options: Options, story: Any) -> list[str]:
 
 def _summary(options: Options, story: Any, seconds: float, page: Path | None) -> dict[str, Any]:
     """The result for programs; amounts in USD as text."""
-    from plimsoll.demo.story import cents, missing, sold_notional, total, walked
+    from plimsoll.demo.story_terms import cents, missing, sold_notional, total, walked
 
     sheets = [one.sheet for one in story.samples]
     return {

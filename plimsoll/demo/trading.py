@@ -34,7 +34,7 @@ class Wish(NamedTuple):
 
 
 def seat(stage: Stage, cast: Cast) -> None:
-    """Pockets filled, vault approved, dollars and ether deposited, fund and keeper budget filled."""
+    """Pockets filled, vault approved, money deposited, fund and keeper budget filled."""
     world = stage.world
     for actor in cast:
         extra = FUND * 2 + SPONSORED if actor.role == "insurer" else 0

@@ -137,6 +137,8 @@ def test_liquidate__killed_between_start_and_bid__goes_on_from_the_chain(
 ) -> None:
     house.price("ETH", 1_760)
     house.do(_address(KEEPER), "LiquidationAuction", "start", house.account(TRADER))
+    # The bid is mined half a minute after it was decided: by then more is on sale, and it is taken.
+    house.rpc.call("evm_setNextBlockTimestamp", house.rpc.timestamp() + 30)
     code, done, log = keep(house, tmp_path, KEEPER)
     assert code == 0, log
     assert [one["move"] for one in done["transactions"]] == ["bid"]
@@ -320,6 +322,22 @@ def test_scan__ten_thousand_accounts__under_the_bar(
     sample = ids[:: ACCOUNTS // 50]
     assert plain.scan(sample, block) == [one for one in seen if one.account in set(sample)]
     assert seconds < BAR_SECONDS
+
+
+def test_scan__small_stale_leg__counted_as_the_auction_does(house: KeeperHouse) -> None:
+    fill = (1, house.account(TRADER), house.account(MAKER), "0.01", 40_000)
+    house.trade([fill])
+    house.advance(86_401)
+    house.price("ETH", 2_000)  # and no price for BTC
+    trader = house.account(TRADER)
+    standing = house.read("MarginEngine", "standing", trader)
+    assert standing.stale_value > 0
+    node = Node(house.rpc, house.addresses)
+    block, _ = node.head()
+    (seen,) = Scanner(node).scan([trader], block)
+    requirement = standing.linear + standing.superlinear
+    assert seen.margin == standing.equity - standing.stale_value - requirement
+    assert Scanner(node, programs=False).scan([trader], block) == [seen]
 
 
 def clones(house: KeeperHouse, count: int) -> list[int]:

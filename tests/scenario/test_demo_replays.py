@@ -14,7 +14,8 @@ from plimsoll.demo.checks import IDENTITIES
 from plimsoll.demo.crash import Story, play
 from plimsoll.demo.prices import Tape, from_files, shipped
 from plimsoll.demo.stage import Stage, evm_stage
-from plimsoll.demo.story import make_report, total, walked
+from plimsoll.demo.story import make_report
+from plimsoll.demo.story_terms import total, walked
 from plimsoll.deployment.abi import artifact
 
 DATA = PROJECT_ROOT.parent / "shared" / "data" / "market" / "crash"

@@ -292,7 +292,9 @@ def test_perp_v1_2022__fund_at_zero__has_a_next_step(house, maker, rival):
     with reverts("AuctionOver"):
         bid(house, trader.id, house.actors["liquidator"])
     owed = sum(equity(house, one) for one in holders_of_all(house))
-    event = [one for one in house.auction.deleverage(trader.id, 0).events if one.name == "Deleveraged"]
+    event = [
+        one for one in house.auction.deleverage(trader.id, 0).events if one.name == "Deleveraged"
+    ]
     assert event[0].deficit == deficit
     assert event[0].charged + event[0].socialised == deficit
     left = sum(equity(house, one) for one in holders_of_all(house))
@@ -371,7 +373,9 @@ def test_jelly_2025__settlement_price__comes_from_no_caller(house):
         for argument in entry["inputs"]
         if argument["name"] == "price"
     }
-    assert takes_price == {("MarginEngine", "use_operator")}  # a budget's price, checked by the band
+    assert takes_price == {
+        ("MarginEngine", "use_operator")
+    }  # a budget's price, checked by the band
 
 
 # -- exits
@@ -495,9 +499,9 @@ def test_velar__any_position__can_be_closed(house, trader, maker):
 def test_balancer_2025__65_tiny_fills_in_a_batch__gain_nothing(house, trader, maker):
     house.settle([fill(house, trader, maker, 1, 1_999)])
     total = equity(house, trader.id) + equity(house, maker.id)
-    tiny = [
-        (ETH, maker.id, trader.id, 1, 2_000 * 10**9 + i, 0) for i in range(16)
-    ] + [(ETH, trader.id, maker.id, 1, 2_000 * 10**9 + i, 0) for i in range(16)]
+    tiny = [(ETH, maker.id, trader.id, 1, 2_000 * 10**9 + i, 0) for i in range(16)] + [
+        (ETH, trader.id, maker.id, 1, 2_000 * 10**9 + i, 0) for i in range(16)
+    ]
     for _ in range(3):
         house.settle(tiny)
     assert equity(house, trader.id) + equity(house, maker.id) <= total
@@ -546,7 +550,9 @@ def test_levana_2023__price_held_back__is_not_a_choice(house, trader, maker):
 
 
 @pytest.mark.parametrize("answer", [0, 2_000_000, 1])
-def test_paradex_2026_synthetix_2019__absurd_answers__liquidate_nobody(house, trader, maker, answer):
+def test_paradex_2026_synthetix_2019__absurd_answers__liquidate_nobody(
+    house, trader, maker, answer
+):
     """Zero, a thousandfold, a thousandth: outside the feed's range, so the price stands."""
     house.settle([fill(house, trader, maker, 40), fill(house, house.actors["rival"], maker, 1)])
     mark = house.engine.market(ETH).mark

@@ -88,6 +88,13 @@ def test_moves__bidder_bears_a_quarter__fraction_capped_with_room_to_spare() -> 
     assert "own margin" in bid.reason
 
 
+def test_moves__all_on_sale_wanted__may_become_more_by_the_time_it_is_mined() -> None:
+    (bid,) = rules.moves(FACTS, HOUSE, POLICY)
+    assert (bid.fraction, bid.most) == (ONE // 2, ONE)
+    (bid,) = rules.moves(FACTS, replace(HOUSE, room=220 * USD), Policy(max_fraction=ONE * 9 // 10))
+    assert (bid.fraction, bid.most) == (ONE // 2, ONE * 9 // 10)
+
+
 def test_moves__bidder_without_room__skipped_and_says_so() -> None:
     house = replace(HOUSE, room=-1 * USD)
     (bid,) = rules.moves(FACTS, house, POLICY)
@@ -98,7 +105,7 @@ def test_moves__bidder_without_room__skipped_and_says_so() -> None:
 
 def test_moves__max_fraction__caps() -> None:
     (bid,) = rules.moves(FACTS, HOUSE, Policy(max_fraction=ONE // 10))
-    assert bid.fraction == ONE // 10
+    assert bid.fraction == bid.most == ONE // 10
     assert bid.cost == 59 * USD // 10
 
 
