@@ -96,8 +96,8 @@ def vyper_module() -> str:
         '"""',
         "@title errors",
         "@license AGPL-3.0-only",
-        "@notice Revert reasons as bare four-byte selectors. Written by `python -m plimsoll.errors`",
-        "        from plimsoll/errors.yaml: edit that table, not this file.",
+        "@notice Revert reasons as bare four-byte selectors, written from plimsoll/errors.yaml by",
+        "        `python -m plimsoll.errors`: edit that table, not this file.",
         '"""',
     ]
     section = None
@@ -140,8 +140,8 @@ def page() -> str:
     lines = [
         "# Errors",
         "",
-        "Every revert of a Plimsoll contract carries four bytes, the selector of `Name()`. This page is",
-        "written by `python -m plimsoll.errors` from `plimsoll/errors.yaml`.",
+        "Every revert of a Plimsoll contract carries four bytes, the selector of `Name()`.",
+        "This page is written by `python -m plimsoll.errors` from `plimsoll/errors.yaml`.",
     ]
     section = None
     for e in table():

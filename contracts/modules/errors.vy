@@ -2,8 +2,8 @@
 """
 @title errors
 @license AGPL-3.0-only
-@notice Revert reasons as bare four-byte selectors. Written by `python -m plimsoll.errors`
-        from plimsoll/errors.yaml: edit that table, not this file.
+@notice Revert reasons as bare four-byte selectors, written from plimsoll/errors.yaml by
+        `python -m plimsoll.errors`: edit that table, not this file.
 """
 
 # who

@@ -33,7 +33,7 @@ class Wish(NamedTuple):
     price: int
 
 
-def seat(stage: Stage, cast: Cast) -> None:
+def seat(stage: Stage, cast: Cast) -> list[Outcome]:
     """Pockets filled, vault approved, money deposited, fund and keeper budget filled."""
     world = stage.world
     for actor in cast:
@@ -41,43 +41,30 @@ def seat(stage: Stage, cast: Cast) -> None:
         world.endow(actor.address, (actor.usd * 2 + extra) * USD, actor.weth * ETHER)
     approve = "approve(address,uint256)"
     vault = world.addresses["CollateralVault"]
-    calls = [
-        call_text(world, actor.address, token, approve, vault, MAX)
-        for actor in cast
-        for token in ("usd", "weth")
-    ]
-    must(world.block(calls))
-    must(world.block([_deposit(world, a, a.usd) for a in cast if a.usd and _early(a)]))
-    weth = world.addresses["weth"]
-    calls = [
-        act(
-            world,
-            a.address,
-            "CollateralVault",
-            "deposit",
-            a.account,
-            weth,
-            a.weth * ETHER,
-            label="deposit collateral",
-        )
-        for a in cast
-        if a.weth
-    ]
-    must(world.block(calls))
-    insurer = cast.one("insurer").address
     must(
         world.block(
             [
-                act(
-                    world, insurer, "InsuranceFund", "deposit", FUND * USD, insurer, label="insure"
-                ),
-                act(world, insurer, "InsuranceFund", "sponsor", SPONSORED * USD, label="sponsor"),
+                call_text(world, actor.address, token, approve, vault, MAX)
+                for actor in cast
+                for token in ("usd", "weth")
             ]
         )
     )
-    keeper = cast.one("keeper").address
-    fill = act(world, keeper, "InsuranceFund", "fund_budget", BUDGET * 10**15, label="fund budget")
-    must(world.block([fill]))
+    calls = [_deposit(world, actor, actor.usd) for actor in cast if actor.usd and _early(actor)]
+    calls += [_pledge(world, actor) for actor in cast if actor.weth]
+    insurer, keeper = cast.one("insurer").address, cast.one("keeper").address
+    fund = "InsuranceFund"
+    calls.append(act(world, insurer, fund, "deposit", FUND * USD, insurer, label="insure"))
+    calls.append(act(world, insurer, fund, "sponsor", SPONSORED * USD, label="sponsor"))
+    calls.append(act(world, keeper, fund, "fund_budget", BUDGET * 10**15, label="fund budget"))
+    return must(world.block(calls))
+
+
+def _pledge(world: World, actor: Actor) -> Call:
+    """The actor's ether as collateral."""
+    weth, amount = world.addresses["weth"], actor.weth * ETHER
+    vault, label = "CollateralVault", "deposit collateral"
+    return act(world, actor.address, vault, "deposit", actor.account, weth, amount, label=label)
 
 
 def _early(actor: Actor) -> bool:
