@@ -5,9 +5,6 @@ Only click is imported here, so that --help is quick; the work is in plimsoll.be
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import click
 
 EPILOG = """
@@ -21,9 +18,6 @@ Exit codes: 0 all within their bars, 1 something is over, 2 usage, 3 no anvil.
 @click.option("--write", is_flag=True, help="Refresh docs/gas.md, the baseline and golden layouts.")
 def cli(as_json: bool, write: bool) -> None:
     """Deploy the house on a local Anvil, measure every operation, compare with the bars."""
-    sys.path.insert(
-        0, str(Path(__file__).resolve().parent.parent)
-    )  # ape's command is not run from it
     from plimsoll.bench.command import run
 
     raise SystemExit(run(as_json, write))

@@ -5,10 +5,11 @@ Only click is imported here, so that --help is quick; the work is in plimsoll.de
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
+
+import plimsoll  # noqa: F401  # ape has the root on its path only while it loads this file
 
 EPILOG = """
 \b
@@ -47,8 +48,6 @@ def cli(
     quiet: bool,
 ) -> None:
     """Fork a chain, deploy everything, trade through a crash, prove solvency at every block."""
-    # The package is used from the repository, not installed, and ape does not add its root.
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from plimsoll.demo.command import Options, run
 
     raise SystemExit(

@@ -5,7 +5,6 @@ Only click is imported here, so that --help is quick; the work is in plimsoll.de
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -70,8 +69,6 @@ def cli(
     Prints the plan, asks, executes what the chain does not show as done already, verifies code and
     every role, and keeps a manifest. Cut off anywhere, run it again: it goes on where it stopped.
     """
-    # The package is used from the repository, not installed, and ape does not add its root.
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from plimsoll.deployment.command import Options, run
 
     raise SystemExit(

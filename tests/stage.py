@@ -105,7 +105,9 @@ def list_markets(house: House, count: int, feed: int = 1) -> list[int]:
     """Lists further markets on a feed; returns their ids."""
     first = house.engine.market_count()
     for market in range(first, first + count):
-        house.govern("StandardMargin", "list_market", market, feed, STARTING["ETH"].to_chain().astuple())
+        house.govern(
+            "StandardMargin", "list_market", market, feed, STARTING["ETH"].to_chain().astuple()
+        )
         house.govern("MarginEngine", "list_market", MARKET_CONFIG)
     return list(range(first, first + count))
 

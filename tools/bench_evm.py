@@ -21,11 +21,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from plimsoll.compiler import compile_path
+from plimsoll.evm import Contract, Evm, Unsupported
 
-from plimsoll.compiler import compile_path  # noqa: E402
-from plimsoll.evm import Contract, Evm, Unsupported  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 SOURCE = ROOT / "tests" / "unit" / "evm_sources" / "EvmProbe.vy"
 SPIN_ROUNDS = 5_000  # 0.36 million gas

@@ -84,6 +84,8 @@ def _run(options: Options) -> int:
     with _progress(options) as say:
         story = _play(options, tape, say)
     seconds = time.monotonic() - began
+    if not story.samples:
+        return _stillborn(options, story)
     page = _write(options, story, seconds)
     facts = _summary(options, story, seconds, page)
     if options.as_json:
@@ -91,6 +93,15 @@ def _run(options: Options) -> int:
     else:
         print("\n".join(_lines(facts)))
     return FAILED if facts["problems"] else OK
+
+
+def _stillborn(options: Options, story: Any) -> int:
+    """An identity broke before the first block was through: there is nothing to report on."""
+    if options.as_json:
+        print(json.dumps({"schema": 1, "passed": False, "problems": [story.breach]}, indent=2))
+    else:
+        print(f"FAILED: {story.breach}")
+    return FAILED
 
 
 def _tape(options: Options) -> Tape:
@@ -138,7 +149,7 @@ def _progress(options: Options) -> Iterator[Callable[[str], None]]:
 
 
 def _write(options: Options, story: Any, seconds: float) -> Path | None:
-    if not options.report or not story.samples:
+    if not options.report:
         return None
     from plimsoll.demo.story import make_report
     from plimsoll.deployment.manifest import git_commit

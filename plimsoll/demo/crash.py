@@ -160,14 +160,10 @@ class _Play:
         world, start = self.world, self.tape.start
         opening = start - LEAD + RAMP
         self.operator.publish(self.tape.at(start), max(opening, world.now + 1))
-        for outcomes in (
-            seat(self.stage, self.cast),
-            lend(self.stage, self.cast),
-            open_wave(self.stage, self.cast, 0),
-        ):
-            self.sample = self.mined(outcomes)
-        assert self.sample is not None
-        eth, btc = (self.sample.books[m].open_interest / 10**6 for m in (0, 1))
+        self.mined(seat(self.stage, self.cast))
+        self.mined(lend(self.stage, self.cast))
+        self.mined(open_wave(self.stage, self.cast, 0))
+        eth, btc = (self._now().books[m].open_interest / 10**6 for m in (0, 1))
         self.say(f"opened {eth:,.0f} ETH and {btc:,.1f} BTC of open interest")
 
     # -- the crash

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from eth_abi.abi import decode as abi_decode
+from eth_utils.address import is_address, to_checksum_address
 from eth_utils.crypto import keccak
 
 from plimsoll.deployment.abi import abi_of, calldata
@@ -306,11 +307,19 @@ def _raw_call(
         return None
     decoded = _decoded(contract, change.call.function, data)
     path = f"{contract}.{change.call.function}"
-    item = Item(path, change.old, change.new, str(change.old), str(change.new), change.rationale)
+    old, new = _as_read(change.old), _as_read(change.new)
+    item = Item(path, old, new, str(old), str(new), change.rationale)
     read = (change.read.function, tuple(change.read.args), change.read.field)
     to = node.addresses[contract]
-    after = {"value": change.new}
+    after = {"value": new}
     return item, Call(contract, change.call.function, to, data, decoded, None, after, read)
+
+
+def _as_read(value: Any) -> Any:
+    """A value as a view gives it: addresses checksummed."""
+    if isinstance(value, str) and is_address(value):
+        return str(to_checksum_address(value))
+    return value
 
 
 def _decoded(contract: str, function: str, data: bytes) -> tuple[Any, ...]:

@@ -98,7 +98,11 @@ def world(deployed: World) -> Iterator[World]:
 def write(world: World, folder: Path, changes: list[dict[str, Any]], **more: Any) -> Path:
     guardian = world.house.names["guardian"]
     full = [
-        {"rationale": "a test", **one, **({"old": guardian} if one["old"] == "$guardian" else {})}
+        {
+            "rationale": "a test",
+            **one,
+            **({"old": guardian.lower()} if one["old"] == "$guardian" else {}),
+        }
         for one in changes
     ]
     path = folder / "proposal.yaml"

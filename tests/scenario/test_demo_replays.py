@@ -5,11 +5,13 @@ The bars are real exchange data that is not ours to ship: the tests skip where t
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from plimsoll.compiler import PROJECT_ROOT
+from plimsoll.demo import command
 from plimsoll.demo.checks import IDENTITIES
 from plimsoll.demo.crash import Story, play
 from plimsoll.demo.prices import Tape, from_files, shipped
@@ -105,6 +107,27 @@ def test_checker__tampered_word__breach(module: str, word: str, identity: str) -
     story = play(stage, tape, SEED, say)
     assert tampered
     assert f", {identity}:" in story.breach
+
+
+@pytest.mark.parametrize("tamper", [False, True])
+def test_command__breach__exit_1(
+    tamper: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def quick(first: dict[str, int], start: int, url: None, out: Path, say: object) -> Stage:
+        stage = evm_stage(first, start)
+        if tamper:
+            _add_one(stage, "cash", "hole")
+        return stage
+
+    monkeypatch.setattr("plimsoll.demo.stage.fork_stage", quick)
+    code = command.run(command.Options(hours=4, quiet=True, out=tmp_path, as_json=True))
+    facts = json.loads(capsys.readouterr().out)
+    assert code == (1 if tamper else 0)
+    assert facts["passed"] is not tamper
+    assert len(facts["problems"]) == int(tamper)
 
 
 def _add_one(stage: Stage, module: str, word: str) -> int:

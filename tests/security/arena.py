@@ -1,7 +1,8 @@
 """A house in which every state-changing entry of every contract has something to do.
 
-`entries()` lists the entries from the ABIs. `Arena.calls(owner)` has arguments for each of them, chosen so
-that the call succeeds for whoever may make it, where one call can (an exception says why it cannot).
+`entries()` lists the entries from the ABIs. `Arena.calls(owner)` has arguments for each of them,
+chosen so that the call succeeds for whoever may make it, where one call can (an exception says why
+it cannot).
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class Arena:
         terms, sources, variance = feed["1"], feed["2"], feed["3"]
         market = house.engine.market_count()
         parameters = STARTING["ETH"].to_chain().astuple()
-        calls = {
+        return {
             ("OracleAdapter", "poke"): (1, b""),
             ("OracleAdapter", "halt"): (2, 60),
             ("OracleAdapter", "list_feed"): (9, terms, sources, variance),
@@ -138,7 +139,6 @@ class Arena:
             ("StandardMargin", "list_market"): (market + 1, 1, parameters),
             ("StandardMargin", "set_parameters"): (ETH, parameters),
         }
-        return calls
 
     def _vault(self, owner: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         mine, weth = account_id(owner), self.house.tokens["weth"].address
@@ -259,7 +259,8 @@ class Arena:
         """v, r, s of alice's ERC-2612 permit."""
         fund = self.house.fund
         kind = keccak(
-            text="Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
+            text="Permit(address owner,address spender,uint256 value,uint256 nonce,"
+            "uint256 deadline)"
         )
         words = [int(owner, 16), int(spender, 16), amount, fund.nonces(owner), FOREVER]
         body = kind + b"".join(word.to_bytes(32, "big") for word in words)
@@ -351,4 +352,3 @@ def _fund_account(house: House, name: str) -> None:
 def _collateral_ramp(house: House) -> None:
     """A haircut ramp that will have run out, so that `settle_ramp` has something to settle."""
     house.govern("CollateralVault", "set_haircuts", house.tokens["weth"].address, 500, 1_000, DAY)
-

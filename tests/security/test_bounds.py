@@ -1,7 +1,8 @@
 """P35: every bounded array or bytes parameter at its bound and one past it, with a real payload.
 
-The parameters are enumerated from the ABIs (constructors and views included); one that is not in `PROBES`
-fails. One past the bound the decoder refuses the calldata, without a reason, before anything runs.
+The parameters are enumerated from the ABIs (constructors and views included); one that is not in
+`PROBES` fails. One past the bound the decoder refuses the calldata, without a reason, before
+anything runs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from plimsoll.risk_parameters import STARTING
 from plimsoll.signed_reports import PriceReport, encode_update, sign
 from plimsoll.testing import reverts
 from tests.security.arena import DEPLOYABLES, NONE, Arena, address_of, key_of
-from tests.stage import ETH, MARKET_CONFIG, FOREVER, ONE, TOKEN, conserves, list_markets, move_price, run_auction
+from tests.stage import (
+    ETH,
+    FOREVER,
+    MARKET_CONFIG,
+    ONE,
+    TOKEN,
+    conserves,
+    list_markets,
+    move_price,
+    run_auction,
+)
 
 DAY = 86_400
 NOTHING = "0x" + "00" * 20
@@ -133,7 +144,9 @@ def payload_in_batch(name: str) -> Probe:
 def actors(which: str) -> Probe:
     def probe(arena: Arena, size: int) -> None:
         house = arena.house
-        lists = {name: [house.actors["council"]] for name in ("proposers", "executors", "cancellers")}
+        lists = {
+            name: [house.actors["council"]] for name in ("proposers", "executors", "cancellers")
+        }
         lists[which] = [house.evm.account() for _ in range(size)]
         lock = house.evm.deploy(compile_contract("Timelock"), DAY, 1, DAY, *lists.values())
         role = getattr(lock, f"{which[:-1].upper()}_ROLE")()
@@ -194,7 +207,8 @@ def poke(arena: Arena, size: int) -> None:
 
 
 def test_poke__eight_signatures__are_the_longest_report(arena):
-    """Velar: a bound too small for the signers that a quorum needs. 8 of 8, 705 bytes, is taken whole."""
+    """Velar: a bound too small for the signers that a quorum needs. 8 of 8, 705 bytes, is taken
+    whole."""
     house = arena.house
     house.govern("OracleAdapter", "add_signer_set", signers(8), 8)
     terms = arena.calls(house.actors["trader"])["OracleAdapter", "set_terms"][1]
@@ -267,7 +281,10 @@ def send(
     extended: bool = False,
 ) -> None:
     house = arena.house
-    pairs = [orders.Match(2 * (i % (count // 2)), 2 * (i % (count // 2)) + 1, 6_000) for i in range(matches)]
+    pairs = [
+        orders.Match(2 * (i % (count // 2)), 2 * (i % (count // 2)) + 1, 6_000)
+        for i in range(matches)
+    ]
     all_orders = [*wires(arena, count), *also]
     if extended and not (proofs or updates):
         updates = [orders.Update(1, b"")]
@@ -334,7 +351,10 @@ PROBES: dict[tuple[str, str, str], tuple[int, Probe]] = {
     ("StandardMargin", "assess", "legs"): (72, legs),
     ("StandardMargin", "assess", "holdings"): (16, holdings),
     ("MarginEngine", "settle", "fills"): (32, fills),
-    ("SignedOrders", "fill", "orders"): (32, lambda a, n: send(a, n - n % 2, also=wires(a, n)[n - n % 2 :])),
+    ("SignedOrders", "fill", "orders"): (
+        32,
+        lambda a, n: send(a, n - n % 2, also=wires(a, n)[n - n % 2 :]),
+    ),
     ("SignedOrders", "fill", "matches"): (16, lambda a, n: send(a, 4, n)),
     ("SignedOrders", "fill_with", "orders"): (
         32,
@@ -491,9 +511,7 @@ def test_markets__256_and_no_more(arena):
     house = arena.house
     list_markets(house, 254)
     assert house.engine.market_count() == 256
-    house.govern(
-        "StandardMargin", "list_market", 256, 1, STARTING["ETH"].to_chain().astuple()
-    )
+    house.govern("StandardMargin", "list_market", 256, 1, STARTING["ETH"].to_chain().astuple())
     with reverts("TooMany"):
         house.govern("MarginEngine", "list_market", MARKET_CONFIG)
     assert house.engine.solvency().gap == 0
@@ -502,4 +520,3 @@ def test_markets__256_and_no_more(arena):
     assert house.engine.held(rival.id) == 1 << 255
     house.settle([(255, maker.id, rival.id, 10**6, 1_820 * 10**9, 0)])
     assert house.engine.held(rival.id) == 0
-

@@ -1,7 +1,8 @@
-"""P9: every function that lowers an account's collateral or raises what it owes ends in the health check.
+"""P9: every function that lowers an account's collateral or raises what it owes ends in the health
+check.
 
-The functions are enumerated from the ABIs. Each one either is listed as lowering, and is then refused to an
-account that cannot afford it, or is not, and is then run and seen to lower nobody.
+The functions are enumerated from the ABIs. Each one either is listed as lowering, and is then
+refused to an account that cannot afford it, or is not, and is then run and seen to lower nobody.
 """
 
 from __future__ import annotations
@@ -166,9 +167,7 @@ def test_orders__of_an_account_that_cannot__are_refused(arena):
     args = arena.calls(house.actors["trader"])
     for function in ("fill_pair", "fill", "fill_with"):
         with reverts("HealthFell"):
-            house.orders.method(function)(
-                *args["SignedOrders", function], sender=house.matcher
-            )
+            house.orders.method(function)(*args["SignedOrders", function], sender=house.matcher)
 
 
 def test_interest__is_the_only_liability_that_grows_without_a_call(arena):

@@ -1,9 +1,11 @@
-"""P34: hostile tokens, ERC-1271 signers and price feeds re-enter every state-changing entry of every contract.
+"""P34: hostile tokens, ERC-1271 signers and price feeds re-enter every state-changing entry of
+every contract.
 
-The quote and the collateral token call back while the vault moves them, in both directions, as the most
-powerful caller there could be: the token owns accounts, governs every contract, is guardian, venue, matcher
-and council. A callback must fail, or else leave exactly what the two calls leave one after the other:
-a call into a contract that is not in the middle of anything is no re-entry. What may pass is listed.
+The quote and the collateral token call back while the vault moves them, in both directions, as the
+most powerful caller there could be: the token owns accounts, governs every contract, is guardian,
+venue, matcher and council. A callback must fail, or else leave exactly what the two calls leave one
+after the other: a call into a contract that is not in the middle of anything is no re-entry. What
+may pass is listed.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from tests.security.arena import Arena, build, entries
 from tests.stage import ETH, FOREVER, TOKEN, cash, conserves, fill, staged, undone
 
 NOTHING = "0x" + "00" * 20
-# Where the callback comes from: the outer call, by whom it is made is the token itself in each case.
+# Where the callback comes from: the outer call, by whom it is made is the token itself in each
+# case.
 OUTER = {
     "engine.deposit": ("usd", "MarginEngine", "deposit"),
     "engine.withdraw": ("usd", "MarginEngine", "withdraw"),
@@ -40,8 +43,8 @@ LOCKED = {
     "fund.deposit": {"InsuranceFund", "MarginEngine", "CollateralVault"},
     "fund.redeem": {"InsuranceFund", "MarginEngine", "CollateralVault"},
 }
-# Functions that come ready-made out of a module carry no lock: they touch ownership and shares, never money,
-# and leave in mid-call what they leave in turn.
+# Functions that come ready-made out of a module carry no lock: they touch ownership and shares,
+# never money, and leave in mid-call what they leave in turn.
 UNLOCKED = set("transfer_ownership accept_ownership transfer transferFrom approve permit".split())
 # Writes nothing where there is nothing to renounce, so a static call of it succeeds.
 WRITELESS = {("Timelock", "renounceRole")}
@@ -145,7 +148,9 @@ def reentered(arena: Arena, outer: str, contract: str, function: str) -> str:
         assert after == run(house, [one]), "a failed callback left something behind"
         return "locked" if not answer else "failed"
     in_turn = [run(house, [one, two]), run(house, [two, one])]
-    assert after in in_turn, f"{contract}.{function} inside {outer} is not what two calls in turn do"
+    assert after in in_turn, (
+        f"{contract}.{function} inside {outer} is not what two calls in turn do"
+    )
     return "in turn"
 
 
@@ -216,7 +221,10 @@ def test_views__of_the_fund__are_locked_mid_call(hostile):
                 wanted = {"maxWithdraw": (villain.address,), "totalAssets": ()}.get(view, (10**12,))
                 villain.set_callback(house.fund.address, house.fund.pack(view, *wanted))
                 house.contracts[contract].method(function)(*args, sender=villain.address)
-                assert (villain.callback_success(), bytes(villain.callback_answer())) == (False, b"")
+                assert (villain.callback_success(), bytes(villain.callback_answer())) == (
+                    False,
+                    b"",
+                )
 
 
 # -- ERC-1271 signers: they are asked by static call, so they can write nothing anywhere
@@ -226,9 +234,7 @@ def test_views__of_the_fund__are_locked_mid_call(hostile):
 def test_signer__into_every_entry__writes_nothing(arena, contract, function):
     house = arena.house
     with undone(house):
-        signer = house.evm.deploy(
-            compile_contract("MockSigner", contracts=TEST_CONTRACTS), NOTHING
-        )
+        signer = house.evm.deploy(compile_contract("MockSigner", contracts=TEST_CONTRACTS), NOTHING)
         house.govern("SignedOrders", "set_matcher", signer.address, True)
         args = arena.calls(signer.address)[contract, function]
         inner = house.contracts[contract]
@@ -249,7 +255,8 @@ def test_signer__into_every_entry__writes_nothing(arena, contract, function):
             [orders.Proof(signer.address, b"\x01")],
         )
         before = state(house)
-        # Its call failed, so it did not approve; where it could approve, the empty account is refused.
+        # Its call failed, so it did not approve; where it could approve, the empty account is
+        # refused.
         with reverts("HealthFell" if (contract, function) in WRITELESS else "BadSignature"):
             house.evm.transact(house.orders.address, data, house.matcher).raise_for_failure()
         assert state(house) == before
@@ -297,7 +304,8 @@ def _calling_code(target: bytes, data: bytes) -> bytes:
 
 
 def test_fill__in_the_middle_of_a_collateral_deposit__counts_no_collateral_yet(hostile):
-    """The engine is free while the vault takes a token: a fill then may not lean on what is on its way."""
+    """The engine is free while the vault takes a token: a fill then may not lean on what is on its
+    way."""
     arena = hostile["weth"]
     villain = arena.house.tokens["weth"]
     with undone(arena.house) as house:

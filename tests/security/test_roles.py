@@ -81,7 +81,8 @@ ENGINE = {
     "set_fee_split": rule(GOVERNANCE, OWNABLE),
     "set_rates": rule(GOVERNANCE, OWNABLE),
 }
-# At their own addresses the second and third bytecode have an empty storage: nobody is anything there.
+# At their own addresses the second and third bytecode have an empty storage: nobody is anything
+# there.
 BARE = {
     "release": rule(ANYONE, "", "NoEscrow"),
     "collect_fees": rule(ANYONE, "", "NothingToDo"),
@@ -184,7 +185,8 @@ def address_of_role(house, name):
     return found.address if found else house.actors[name].address
 
 
-# A contract that pays itself, or the fund that holds the shares in escrow: no code of ours makes these calls.
+# A contract that pays itself, or the fund that holds the shares in escrow: no code of ours makes
+# these calls.
 SELF = {
     **{
         (contract, function, "CollateralVault"): "BadToken"
@@ -209,8 +211,8 @@ def attempt(house, to, data, sender):
         return None
     output = receipt.output
     if not output and house.evm.code(sender):
-        # The fast machine finds reasons by putting a forwarder in the sender's place, which cannot do
-        # where the sender is a contract that takes part: the reference machine tells.
+        # The fast machine finds reasons by putting a forwarder in the sender's place, which cannot
+        # do where the sender is a contract that takes part: the reference machine tells.
         raw = bytes.fromhex(sender[2:])
         output = backend._reference(before).call(raw, bytes.fromhex(to[2:]), data, 0).output
     exc = Reverted(output, receipt.halt)
@@ -240,7 +242,8 @@ def test_matrix__every_role__meets_what_the_table_says(arena, contract, function
 
 @pytest.mark.parametrize("function", sorted({name for part, name in TABLE if "Admin" in part}))
 def test_second_bytecode__forwards_to_the_third__on_its_own_empty_storage(arena, function):
-    """Called at its own address the liquidation part forwards too: nobody is anything there either."""
+    """Called at its own address the liquidation part forwards too: nobody is anything there
+    either."""
     house = arena.house
     args = arena.calls(house.actors["trader"])["MarginEngineAdmin", function]
     data = house.engine.pack(function, *args)
@@ -291,7 +294,8 @@ def test_deployer__every_role_read__holds_nothing(arena):
 
 
 def test_deployer__in_no_word_of_any_contract(arena):
-    """Not by name but by bytes: its address is in no storage word and no immutable but the factory's."""
+    """Not by name but by bytes: its address is in no storage word and no immutable but the
+    factory's."""
     house = arena.house
     needle = bytes.fromhex(house.actors["deployer"].address[2:])
     ours = {contract.raw_address: name for name, contract in house.contracts.items()}

@@ -257,3 +257,16 @@ def test_realise__twice__changes_nothing_more(house):
     house.engine.realise(trader.id, ETH, sender=trader)
     with reverts("NothingToRealise"):
         house.engine.realise(trader.id, ETH, sender=trader)
+
+
+@pytest.mark.xfail(strict=True, reason="a slice does not look at the bidder's margin mode")
+def test_bid__isolated_account_with_another_market__is_refused(house, trader, maker):
+    """Isolated accounts hold one market at most, by whatever door a position comes."""
+    bidder = house.actor("isolated", quote=100_000)
+    house.engine.set_mode(bidder.id, 1, sender=bidder)
+    house.settle([fill(house, bidder, maker, "0.05", 40_000, market=BTC)])
+    house.settle([fill(house, trader, maker, 50)])
+    move_price(house, 1_860)
+    house.auction.start(trader.id)
+    with reverts("WrongMode"):
+        house.auction.bid(trader.id, bidder.id, 0, 10**18, 10**30, FOREVER, sender=bidder)

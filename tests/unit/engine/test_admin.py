@@ -131,9 +131,7 @@ def attempt(house, weak, idle, name):
         house.auction.start(weak.id)
     elif name == "bid":
         house.advance(30, refresh=True)
-        house.auction.bid(
-            trader.id, liquidator.id, 0, 10**18, 10**30, 2**40, sender=liquidator
-        )
+        house.auction.bid(trader.id, liquidator.id, 0, 10**18, 10**30, 2**40, sender=liquidator)
     elif name == "sync":
         house.auction.sync(trader.id)
     elif name == "end":

@@ -1,0 +1,93 @@
+"""The scripts of `ape run`, without ape: quick help, usage errors, the repository on the path."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plimsoll.compiler import PROJECT_ROOT
+
+SCRIPTS = sorted(path.stem for path in (PROJECT_ROOT / "scripts").glob("[a-z]*.py"))
+COMMANDS = [[name] if name != "keeper" else ["keeper", "liquidate"] for name in SCRIPTS]
+HEAVY = ("ape", "web3", "pydantic", "eth_account", "vyper", "pandas", "numpy", "plotly", "plimsoll")
+
+# Loads a script as ape does, by its path, runs its command, and tells which modules that took.
+RUN = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("script", PATH)
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+try:
+    module.cli(ARGS, prog_name="run")
+finally:
+    top = sorted({name.split(".")[0] for name in sys.modules})
+    print("MODULES " + json.dumps(top), file=sys.stderr)
+"""
+
+
+def run(folder: Path, *words: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """The script's outcome in a bare interpreter started elsewhere, and the modules it took."""
+    path = PROJECT_ROOT / "scripts" / f"{words[0]}.py"
+    settings = {"PATH": str(path), "ARGS": list(words[1:])}
+    lines = [f"{name} = {value!r}" for name, value in settings.items()]
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "PYTHONPATH" and not name.startswith("PLIMSOLL_")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join([*lines, RUN])],
+        cwd=folder,
+        env=clean,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    told = [line for line in done.stderr.splitlines() if line.startswith("MODULES ")]
+    return done, set(json.loads(told[0].removeprefix("MODULES "))) if told else set()
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help__any_script__loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+    done, modules = run(tmp_path, *words, "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: run")
+    assert "Exit codes" in done.stdout
+    assert "click" in modules
+    assert not modules & set(HEAVY)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_usage__unknown_option__exit_2_and_nothing_on_stdout(
+    words: list[str], tmp_path: Path
+) -> None:
+    done, _ = run(tmp_path, *words, "--no-such-option")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "No such option" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["deploy", "no-such-config", "--json"],
+        ["keeper", "liquidate", "--manifest", "missing.json", "--once", "--dry-run", "--json"],
+        ["propose", "missing.yaml", "--manifest", "missing.json", "--json"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_usage__a_file_that_is_not_there__exit_2_and_nothing_on_stdout(
+    words: list[str], tmp_path: Path
+) -> None:
+    """Past the options: the package was found, though neither the folder nor ape knows its root."""
+    done, modules = run(tmp_path, *words)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "plimsoll" in modules
