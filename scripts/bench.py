@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import click
 
+import plimsoll  # noqa: F401  # ape has the root on its path only while it loads this file
+
 EPILOG = """
 \b
 Exit codes: 0 all within their bars, 1 something is over, 2 usage, 3 no anvil.

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+import plimsoll  # noqa: F401  # ape has the root on its path only while it loads this file
+
 EPILOG = """
 \b
 Exit codes: 0 deployed and verified, 1 a step or the verification failed, 2 usage or configuration,

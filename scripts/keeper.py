@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+import plimsoll  # noqa: F401  # ape has the root on its path only while it loads this file
+
 EPILOG = """
 \b
 Exit codes: 0 ok, 1 a transaction was refused, 2 usage, 3 the node does not answer, 4 another keeper

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+import plimsoll  # noqa: F401  # ape has the root on its path only while it loads this file
+
 EPILOG = """
 \b
 Exit codes: 0 ok, 1 nothing changes, or the rehearsal or verification failed, 2 usage or file,

@@ -21,10 +21,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from plimsoll.compiler import compile_path
-from plimsoll.evm import Contract, Evm, Unsupported
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from plimsoll.compiler import compile_path  # noqa: E402
+from plimsoll.evm import Contract, Evm, Unsupported  # noqa: E402
 
 SOURCE = ROOT / "tests" / "unit" / "evm_sources" / "EvmProbe.vy"
 SPIN_ROUNDS = 5_000  # 0.36 million gas

@@ -193,14 +193,6 @@ link_anvil() {
   fi
 }
 
-# The package is used from the repository, not installed, and neither `ape run` nor a script in a folder
-# adds its root to the path: one line in site-packages does, for every command of .venv.
-link_package() {
-  local file
-  file=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/plimsoll.pth
-  if [ "$(cat "$file" 2>/dev/null)" != "$ROOT" ]; then printf '%s\n' "$ROOT" >"$file"; fi
-}
-
 # --- lock files ----------------------------------------------------------------------------------
 
 # Both Python versions must get the same pins; the files name no index. Pins already there stay, unless
@@ -238,8 +230,8 @@ if command -v flock >/dev/null 2>&1; then
   flock 9
 fi
 case "$1" in
-  demo) ensure_demo; link_package; ensure_node; link_anvil ;;
-  dev) ensure_dev; link_package; ensure_node; link_anvil ;;
+  demo) ensure_demo; ensure_node; link_anvil ;;
+  dev) ensure_dev; ensure_node; link_anvil ;;
   lint) ensure_lint ;;
   lock) lock "${@:2}" ;;
 esac

@@ -89,16 +89,19 @@ MIN_COOLDOWN: constant(uint256) = 86_400  # s; longer than an auction runs
 MAX_COOLDOWN: constant(uint256) = 30 * 86_400  # s
 MIN_EXIT: constant(uint256) = 86_400  # s; a window shorter than a day is a trap
 MAX_EXIT: constant(uint256) = 14 * 86_400  # s; one too long is an exit at will
+M16: constant(uint256) = 2**16 - 1
+M32: constant(uint256) = 2**32 - 1
+M96: constant(uint256) = 2**96 - 1  # qu; the width of the engine's bucket as well
+M160: constant(uint256) = 2**160 - 1
 
 # The margin engine.
 engine: public(immutable(address))
 # The quote token, 6 decimals.
 asset: public(immutable(address))
 
-# Who may draw; the zero address: nobody.
-auction: public(address)
-# payout caps, 1e-4, and their window, seconds
-caps: public(IInsuranceFund.Caps)
+# What a draw reads: auction address | caps of an event uint16 << 160, of a window uint16 << 176 and
+# of a market uint16 << 192 (1e-4, at most 9,000) | the caps' window uint32 << 208 (s, to 30 days)
+_payout_terms: uint256
 # qu; the keepers' bucket is filled up to it
 budget_target: public(uint256)
 # 1e-4 of the bucket that may go to keepers in a day
@@ -110,17 +113,16 @@ cooldown: public(uint256)
 # seconds that the window stays open
 exit_window: public(uint256)
 
-_bucket: uint256  # qu, the engine's bucket as last seen
-_locked: uint256  # qu, undripped at _drip_start
-_drip_start: uint256  # unix s
-_drip_end: uint256  # unix s; >= _drip_start
+# The engine's bucket as last seen uint96 (qu) | undripped at the start uint96 << 96 (qu)
+# | drip's start uint32 << 192 (unix s) | its end uint32 << 224 (unix s). Nothing undripped: both
+# times are 0; else start < end.
+_drip: uint256
 # owner -> bits 0-159 shares in escrow (1e-12) | 160-199 window opens (unix s) | 200-239 closes
 _requests: HashMap[address, uint256]
-_window_id: uint256  # number of draw windows begun
-_window_start: uint256  # unix s
-_window_base: uint256  # qu, the bucket at the window's first draw
-_window_used: uint256  # qu granted in the window
-# market -> window id << 128 | qu granted in that window
+# Draw windows begun so far uint32 | start of the last uint32 << 32 (unix s) | the bucket at its first
+# draw uint96 << 64 (qu) | granted in it uint96 << 160 (qu; never over its base)
+_window: uint256
+# market -> window id uint32 << 128 | granted in that window uint128 (qu)
 _market_used: HashMap[uint256, uint256]
 _budget_start: uint256  # unix s
 _budget_used: uint256  # qu moved to keepers since
@@ -147,9 +149,9 @@ def __init__(engine_: address, quote_token_: address, auction_: address, owner_:
     ownable._transfer_ownership(owner_)
     engine = engine_
     asset = quote_token_
-    self.auction = auction_
-    self.caps = IInsuranceFund.Caps(
-        per_event=5_000, per_window=8_000, per_market=6_000, window=86_400
+    self._payout_terms = self._packed_terms(
+        auction_,
+        IInsuranceFund.Caps(per_event=5_000, per_window=8_000, per_market=6_000, window=86_400),
     )
     self.budget_target = 10_000 * 10**15
     self.budget_share = 500
@@ -417,7 +419,7 @@ def sponsor(assets: uint256):
 def sync():
     """
     @notice Books what the bucket gained or lost since it was last seen; income starts to drip. Anyone;
-            every other call here does it first.
+            every call here that moves shares, assets or the budget does it first.
     """
     self._sync()
 
@@ -451,18 +453,18 @@ def fund_budget(amount_qu: uint256) -> uint256:
         self._budget_used = 0
     used: uint256 = self._budget_used
     standing: uint256 = staticcall Engine(engine).keeper_budget()
+    word: uint256 = self._drip
     moved: uint256 = min(
-        min(amount_qu, self._locked),
+        min(amount_qu, (word >> 96) & M96),
         min(
             self._less(self.budget_target, standing),
-            self._less(self._bucket * self.budget_share // SCALE, used),
+            self._less((word & M96) * self.budget_share // SCALE, used),
         ),
     )
     errors._require(moved > 0, errors.NOTHING_TO_DO)
     self._budget_used = used + moved
-    # moved <= locked <= bucket
-    self._locked = unsafe_sub(self._locked, moved)
-    self._bucket = unsafe_sub(self._bucket, moved)
+    # Proof: moved <= locked <= bucket < 2^96: neither field borrows.
+    self._drip = unsafe_sub(word, moved | (moved << 96))
     extcall Engine(engine).budget_move(moved)
     log IInsuranceFund.KeeperBudgetFunded(caller=msg.sender, amount_qu=moved)
     return moved
@@ -475,26 +477,32 @@ def fund_budget(amount_qu: uint256) -> uint256:
 def draw(market: uint256, amount_qu: uint256) -> uint256:
     """
     @notice Grants the auction what the fund may pay for a negative equity and counts it against the
-            caps. Moves no money: the engine does, within the grant, in the same transaction.
+            caps. Moves no money: the engine does, within the grant, in the same transaction. What
+            the bucket gained or lost is left to the next `sync`: a payout eats undripped income,
+            seen or not.
     @dev Reverts NotAuction. Grants 0 where a cap is used up.
-    @param market The market whose cap counts it, below 2**128.
+    @param market The market whose cap counts it.
     @param amount_qu qu asked.
     @return qu granted, at most what was asked.
     """
-    errors._require(msg.sender == self.auction, errors.NOT_AUCTION)
-    self._sync()
-    if self._window_over():
-        self._window_id += 1
-        self._window_start = block.timestamp
-        self._window_base = self._bucket
-        self._window_used = 0
-    granted: uint256 = min(amount_qu, self._grantable(market, self._bucket))
-    self._window_used += granted
-    self._market_used[market] = (self._window_id << 128) | (
-        self._used_by(market, self._window_id) + granted
-    )
+    terms: uint256 = self._payout_terms
+    errors._require(convert(msg.sender, uint256) == terms & M160, errors.NOT_AUCTION)
+    bucket: uint256 = staticcall Engine(engine).fund_balance()
+    word: uint256 = self._window
+    if self._window_over(word, terms):
+        errors._require(
+            word & M32 < M32 and block.timestamp <= M32 and bucket <= M96, errors.OUT_OF_RANGE
+        )
+        word = self._begun(word & M32, bucket)
+    used: uint256 = self._used_by(market, word & M32)
+    granted: uint256 = min(amount_qu, self._grantable(terms, bucket, word, used))
+    # Proof: what the window grants never exceeds per_window of its base, which is below 2^96, unless
+    # caps were lowered: then it grants nothing. The field is the highest and does not carry.
+    self._window = unsafe_add(word, granted << 160)
+    # Proof: used <= the window's.
+    self._market_used[market] = ((word & M32) << 128) | unsafe_add(used, granted)
     log IInsuranceFund.Draw(
-        market=market, asked_qu=amount_qu, granted_qu=granted, fund_qu=self._bucket
+        market=market, asked_qu=amount_qu, granted_qu=granted, fund_qu=bucket
     )
     return granted
 
@@ -507,11 +515,32 @@ def drawable(market: uint256) -> uint256:
     @param market The market whose cap would count it.
     @return qu.
     """
+    terms: uint256 = self._payout_terms
     bucket: uint256 = staticcall Engine(engine).fund_balance()
-    if self._window_over():
-        caps: IInsuranceFund.Caps = self.caps
-        return bucket * min(caps.per_event, min(caps.per_window, caps.per_market)) // SCALE
-    return self._grantable(market, bucket)
+    word: uint256 = self._window
+    if self._window_over(word, terms):
+        return self._grantable(terms, bucket, self._begun(0, bucket), 0)
+    return self._grantable(terms, bucket, word, self._used_by(market, word & M32))
+
+
+@external
+@view
+def caps() -> IInsuranceFund.Caps:
+    """
+    @notice The payout caps.
+    @return Caps, 1e-4, and their window, seconds.
+    """
+    return self._caps_of(self._payout_terms)
+
+
+@external
+@view
+def auction() -> address:
+    """
+    @notice Who may draw.
+    @return The auction; the zero address: nobody.
+    """
+    return convert(self._payout_terms & M160, address)
 
 
 # -- governance --
@@ -538,8 +567,9 @@ def set_caps(caps: IInsuranceFund.Caps):
         caps.per_event <= caps.per_window and caps.per_market <= caps.per_window,
         errors.JOINT_BOUND,
     )
-    log IInsuranceFund.CapsChanged(old=self.caps, new=caps)
-    self.caps = caps
+    terms: uint256 = self._payout_terms
+    log IInsuranceFund.CapsChanged(old=self._caps_of(terms), new=caps)
+    self._payout_terms = self._packed_terms(convert(terms & M160, address), caps)
 
 
 @external
@@ -612,8 +642,9 @@ def set_auction(auction: address):
     @param auction The auction; the zero address: nobody.
     """
     self._check_governance()
-    log IInsuranceFund.AuctionChanged(old=self.auction, new=auction)
-    self.auction = auction
+    terms: uint256 = self._payout_terms
+    log IInsuranceFund.AuctionChanged(old=convert(terms & M160, address), new=auction)
+    self._payout_terms = ((terms >> 160) << 160) | convert(auction, uint256)
 
 
 # -- shares --
@@ -632,7 +663,10 @@ def _enter(assets: uint256, shares: uint256, total: uint256, receiver: address):
     errors._require(shares > 0, errors.NO_SHARES)
     errors._require(receiver != empty(address), errors.NULL_ADDRESS)
     errors._require(assets <= self._room(total), errors.OUT_OF_RANGE)
-    self._bucket += assets * TOKEN
+    word: uint256 = self._drip
+    added: uint256 = assets * TOKEN
+    errors._require(added <= M96 - (word & M96), errors.OUT_OF_RANGE)
+    self._drip = unsafe_add(word, added)  # the low field does not carry, as just checked
     extcall Engine(engine).fund_deposit(msg.sender, assets)
     erc20._mint(receiver, shares)
     log IERC4626.Deposit(sender=msg.sender, owner=receiver, assets=assets, shares=shares)
@@ -658,7 +692,10 @@ def _leave(assets: uint256, shares: uint256, receiver: address, owner: address):
     # shares <= the low field: it does not borrow from the others.
     self._requests[owner] = unsafe_sub(word, shares)
     erc20._burn(self, shares)
-    self._bucket -= assets * TOKEN
+    word = self._drip
+    paid: uint256 = assets * TOKEN
+    errors._require(paid <= word & M96, errors.OUT_OF_RANGE)
+    self._drip = unsafe_sub(word, paid)  # the low field does not borrow, as just checked
     extcall Engine(engine).fund_withdraw(receiver, assets)
     log IERC4626.Withdraw(
         sender=msg.sender, receiver=receiver, owner=owner, assets=assets, shares=shares
@@ -789,14 +826,15 @@ def _seen_now() -> (uint256, uint256, uint256):
     @return bucket (qu), locked (qu, rounded up, <= bucket), end (unix s).
     """
     bucket: uint256 = staticcall Engine(engine).fund_balance()
-    known: uint256 = self._bucket
-    end: uint256 = self._drip_end
+    word: uint256 = self._drip
+    known: uint256 = word & M96
+    end: uint256 = word >> 224
     locked: uint256 = 0
     left: uint256 = self._less(end, block.timestamp)
     if left != 0:
         # end > now >= start, and left <= end - start
-        length: uint256 = end - self._drip_start
-        locked = (self._locked * left + length - 1) // length
+        length: uint256 = end - ((word >> 192) & M32)
+        locked = (((word >> 96) & M96) * left + length - 1) // length
     if bucket > known:
         income: uint256 = bucket - known
         weighed: uint256 = locked * left + income * self.drip_period
@@ -817,47 +855,121 @@ def _sync() -> uint256:
     locked: uint256 = 0
     end: uint256 = 0
     bucket, locked, end = self._seen_now()
-    known: uint256 = self._bucket
+    word: uint256 = self._drip
+    known: uint256 = word & M96
     if bucket > known:
         log IInsuranceFund.IncomeSeen(income_qu=bucket - known, locked_qu=locked, drip_end=end)
     elif bucket < known:
         log IInsuranceFund.LossSeen(loss_qu=known - bucket, locked_qu=locked)
-    self._bucket = bucket
-    self._locked = locked
-    self._drip_start = block.timestamp
-    self._drip_end = max(end, block.timestamp)
+    after: uint256 = self._packed_drip(bucket, locked, end)
+    if after != word:
+        self._drip = after
     return (bucket - locked) // TOKEN
+
+
+@internal
+@view
+def _packed_drip(bucket: uint256, locked: uint256, end: uint256) -> uint256:
+    """
+    @notice The drip's word as of now. OutOfRange where a field is too narrow.
+    @param bucket qu.
+    @param locked Undripped, qu; <= bucket.
+    @param end Unix s; after now unless nothing is undripped.
+    @return See `_drip`.
+    """
+    errors._require(bucket <= M96 and end <= M32, errors.OUT_OF_RANGE)
+    if locked == 0:
+        return bucket
+    return bucket | (locked << 96) | (block.timestamp << 192) | (end << 224)
 
 
 # -- caps --
 
 
 @internal
-@view
-def _window_over() -> bool:
+@pure
+def _packed_terms(auction: address, caps: IInsuranceFund.Caps) -> uint256:
     """
-    @notice Whether the next draw begins a new window.
-    @return True before the first draw and after a window's end.
+    @notice The word that a draw reads. OutOfRange where a field is too narrow.
+    @param auction Who may draw.
+    @param caps Caps, 1e-4, and their window, seconds.
+    @return See `_payout_terms`.
     """
-    return self._window_id == 0 or block.timestamp >= self._window_start + self.caps.window
+    errors._require(
+        max(max(caps.per_event, caps.per_market), caps.per_window) <= M16 and caps.window <= M32,
+        errors.OUT_OF_RANGE,
+    )
+    return (
+        convert(auction, uint256)
+        | (caps.per_event << 160)
+        | (caps.per_window << 176)
+        | (caps.per_market << 192)
+        | (caps.window << 208)
+    )
+
+
+@internal
+@pure
+def _caps_of(terms: uint256) -> IInsuranceFund.Caps:
+    """
+    @notice The caps in the word that a draw reads.
+    @param terms See `_payout_terms`.
+    @return Caps, 1e-4, and their window, seconds.
+    """
+    return IInsuranceFund.Caps(
+        per_event=(terms >> 160) & M16,
+        per_window=(terms >> 176) & M16,
+        per_market=(terms >> 192) & M16,
+        window=terms >> 208,
+    )
 
 
 @internal
 @view
-def _grantable(market: uint256, bucket: uint256) -> uint256:
+def _window_over(word: uint256, terms: uint256) -> bool:
     """
-    @notice The most that one draw may grant in the running window.
-    @param market The market whose cap counts it.
-    @param bucket The bucket now, qu.
-    @return qu, at most the bucket.
+    @notice Whether the next draw begins a new window.
+    @param word See `_window`.
+    @param terms See `_payout_terms`.
+    @return True before the first draw and after a window's end.
     """
-    caps: IInsuranceFund.Caps = self.caps
-    base: uint256 = self._window_base
+    # Proof: both below 2^48.
+    return word == 0 or block.timestamp >= unsafe_add((word >> 32) & M32, terms >> 208)
+
+
+@internal
+@view
+def _begun(windows: uint256, bucket: uint256) -> uint256:
+    """
+    @notice The word of a window that begins now, nothing granted.
+    @param windows Begun before, below 2^32 - 1.
+    @param bucket qu, below 2^96.
+    @return See `_window`.
+    """
+    # Proof: bounds above; block.timestamp is below 2^32 until 2106, and `draw` refuses it after.
+    return unsafe_add(windows, 1) | (block.timestamp << 32) | (bucket << 64)
+
+
+@internal
+@pure
+def _grantable(terms: uint256, bucket: uint256, word: uint256, used: uint256) -> uint256:
+    """
+    @notice The most that one draw may grant in a window.
+    @param terms See `_payout_terms`.
+    @param bucket The bucket now, qu; below 2^96 as in the engine.
+    @param word The window; see `_window`.
+    @param used What the market was granted in it, qu.
+    @return qu, below the bucket: no cap reaches the whole.
+    """
+    base: uint256 = (word >> 64) & M96
+    # Proof for the unsafe steps: products of 96 and 16 bits; SCALE != 0. The bucket's is checked.
     return min(
-        bucket * caps.per_event // SCALE,  # below the bucket: per_event <= MAX_CAP
+        bucket * ((terms >> 160) & M16) // SCALE,
         min(
-            self._less(base * caps.per_window // SCALE, self._window_used),
-            self._less(base * caps.per_market // SCALE, self._used_by(market, self._window_id)),
+            self._less(
+                unsafe_div(unsafe_mul(base, (terms >> 176) & M16), SCALE), word >> 160
+            ),
+            self._less(unsafe_div(unsafe_mul(base, (terms >> 192) & M16), SCALE), used),
         ),
     )
 

@@ -164,8 +164,8 @@ def bid(
         errors._require(auction_id == self._id(account, run.number), errors.WRONG_AUCTION)
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
     position: slices.Position = slices._position(standing)
-    run = self._advance(run, position.stopped)
     words: uint256[2] = self._terms(run.version)
+    run = runs._advance(run, position.stopped, curves._field(words[0], 192, 16))
     self._check_sale(position, standing.equity < 0 and self._over(words[0], run.elapsed))
     offer: slices.Slice = slices._slice(standing, position, words, run.elapsed, max_fraction)
     limit: uint256 = 0
@@ -239,8 +239,9 @@ def deleverage(account: uint256, buyer: uint256):
     @param account The account in auction.
     @param buyer Account that takes the collateral, at its haircut value times a share that falls to zero
                  after t_end; 0 where none is left (the engine fails with CollateralLeft otherwise).
-    @dev Anyone; the caller must be allowed to trade for `buyer`. Errors: NoAuction, ClockStopped, Healthy,
-         AuctionNotOver, NotOwner, BadArgument (the account itself as buyer).
+    @dev Anyone; the caller must be allowed to trade for `buyer`. What it came to is in the engine's event
+         Deleveraged. Errors: NoAuction, ClockStopped, Healthy, AuctionNotOver, NotOwner, BadArgument (the
+         account itself as buyer).
     """
     errors._require(account != buyer, errors.BAD_ARGUMENT)
     if buyer != 0:
@@ -248,39 +249,37 @@ def deleverage(account: uint256, buyer: uint256):
     run: runs.Run = self._running(account)
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
     position: slices.Position = slices._position(standing)
-    run = self._advance(run, position.stopped)
-    words: uint256[2] = self._terms(run.version)
+    curve: uint256[3] = self.stored[run.version]
+    run = runs._advance(run, position.stopped, curves._field(curve[0], 192, 16))
     errors._require(not position.stopped, errors.CLOCK_STOPPED)
     errors._require(slices._liquidatable(position), errors.HEALTHY)
-    errors._require(self._exhausted(standing, words[0], run.elapsed), errors.AUCTION_NOT_OVER)
-    last: uint256 = self.stored[run.version][2]
+    errors._require(self._exhausted(standing, curve[0], run.elapsed), errors.AUCTION_NOT_OVER)
     limit: uint256 = 0
     if standing.equity < 0:
         limit = extcall FUND.draw(
-            WHOLE_ACCOUNT, slices._worst_deficit(standing, words[0], run.elapsed)
+            WHOLE_ACCOUNT, slices._worst_deficit(standing, curve[0], run.elapsed)
         )
     result: IMarginEngine.DeleverageResult = extcall ENGINE.deleverage(
         account,
         buyer,
         IMarginEngine.DeleverageTerms(
             fund_limit=limit,
-            charge_cap=curves._field(last, 0, 32),
-            window=curves._field(last, 32, 32),
-            social_share=curves._field(last, 64, 16),
-            collateral_price=curves._collateral_price(words[0], run.elapsed),
+            charge_cap=curves._field(curve[2], 0, 32),
+            window=curves._field(curve[2], 32, 32),
+            social_share=curves._field(curve[2], 64, 16),
+            collateral_price=curves._collateral_price(curve[0], run.elapsed),
         ),
     )
-    log ILiquidationAuction.Deleveraged(
-        account=account,
-        buyer=buyer,
-        deficit=result.deficit,
-        from_fund=result.from_fund,
-        charged=result.charged,
-        socialised=result.socialised,
-    )
-    run = self._settle(account, run, 0)
+    run.noted = False  # the engine has recognised the loss and cleared it
+    # The legs are closed. Without collateral, which a deficit is recognised after the sale of, the account
+    # is empty but for cash that is not negative: no need to look again.
+    if standing.collateral == 0 or result.deficit != 0:
+        run.elapsed = 0
+        run = self._finish(account, run)
+    else:
+        run = self._settle(account, run, 0)
     run.starter = self._pay(
-        account, run.starter, words[1], position.requirement, max_value(uint256)
+        account, run.starter, curve[1], position.requirement, max_value(uint256)
     )
     runs._save(account, run)
 
@@ -608,7 +607,7 @@ def _pay(
     @param terms Word 1 of the curve.
     @param sold R sold, qu; under min_requirement nobody is paid.
     @param ceiling The most both get, qu.
-    @return The starter still to be paid.
+    @return The starter still to be paid. Zero also where the engine refused to credit it.
     """
     if sold < curves._field(terms, 208, 48) * TOK:
         return starter
@@ -622,25 +621,40 @@ def _pay(
         )
     if executed + started == 0:
         return starter
-    left: uint256 = min(ceiling, staticcall ENGINE.keeper_budget())
-    executed = min(executed, left)
-    started = min(started, left - executed)
+    executed = min(executed, ceiling)
+    started = min(started, ceiling - executed)
     if starter == msg.sender:
-        self._pay_one(account, msg.sender, executed + started)
+        paid: uint256 = self._pay_one(account, msg.sender, executed + started)
+        started = paid - min(paid, executed)  # the executor's part goes first
+    elif self._pay_one(account, msg.sender, executed) == executed:
+        started = self._pay_one(account, starter, started)
     else:
-        self._pay_one(account, msg.sender, executed)
-        self._pay_one(account, starter, started)
+        started = 0  # the budget was short of the executor's pay
     return starter if started == 0 else empty(address)
 
 
 @internal
-def _pay_one(account: uint256, keeper: address, amount: uint256):
+def _pay_one(account: uint256, keeper: address, amount: uint256) -> uint256:
     """
-    @notice Pays a keeper into its account 0. A payment the engine refuses (it may not be able to credit
-            that account) is dropped: a starter must not be able to block the sale.
+    @notice Pays a keeper into its account 0, what is left of the budget where that is less. A payment the
+            engine refuses (it may not be able to credit that account) is dropped: a starter must not be
+            able to block the sale.
+    @return What it was paid, or would have been if its account took it; qu.
     """
-    if amount == 0:
-        return
+    if amount == 0 or self._paid(account, keeper, amount):
+        return amount
+    left: uint256 = min(amount, staticcall ENGINE.keeper_budget())  # asked only where it may matter
+    if left == amount or left == 0:
+        return left
+    self._paid(account, keeper, left)
+    return left
+
+
+@internal
+def _paid(account: uint256, keeper: address, amount: uint256) -> bool:
+    """
+    @notice Asks the engine to pay a keeper; whether it did.
+    """
     paid: bool = raw_call(
         ENGINE.address,
         abi_encode(
@@ -652,3 +666,4 @@ def _pay_one(account: uint256, keeper: address, amount: uint256):
     )
     if paid:
         log ILiquidationAuction.KeeperPaid(account=account, keeper=keeper, amount=amount)
+    return paid

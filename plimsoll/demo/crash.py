@@ -148,7 +148,7 @@ class _Play:
             if fields["from_fund"]:
                 return "insolvent slice"
             return "solvent slice" if fields["cost"] > 0 else "free slice"
-        if name == "LiquidationAuction.Deleveraged":
+        if name == "MarginEngine.Deleveraged":
             return "deleveraged"
         return "escrowed" if name == "MarginEngine.Escrowed" else ""
 

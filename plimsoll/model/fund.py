@@ -225,12 +225,11 @@ class Fund:
         return moved
 
     def draw(self, market: int, amount_qu: int, now: int) -> int:
-        """Returns qu granted; the caller moves the money out of `bucket_qu`."""
-        self.sync(now)
+        """Returns qu granted; the caller moves the money out of `bucket_qu`. Books no income."""
         if self.window_start < 0 or now >= self.window_start + self.terms.window:
-            self.window_start, self.window_base, self.window_used = now, self.known_qu, 0
+            self.window_start, self.window_base, self.window_used = now, self.bucket_qu, 0
             self.market_used = {}
-        granted = min(amount_qu, self._grantable(market, self.known_qu))
+        granted = min(amount_qu, self._grantable(market, self.bucket_qu))
         self.window_used += granted
         self.market_used[market] = self.market_used.get(market, 0) + granted
         return granted

@@ -274,4 +274,12 @@ def deleverage(
     self.versions[account] += 1
     self.last_resort = terms
     self.buyer = buyer
+    self.deficits[account] = 0
+    log IMarginEngine.Deleveraged(
+        account=account,
+        deficit=result.deficit,
+        from_fund=result.from_fund,
+        charged=result.charged,
+        socialised=result.socialised,
+    )
     return result

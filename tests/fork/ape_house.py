@@ -242,7 +242,7 @@ def build_house(
     tokens: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> ApeHouse:
-    """Deploys on the chain ape is connected to. `tokens` usd and weth: our own where none is given."""
+    """Deploys on the chain ape is connected to. `tokens`: usd and weth, else our own."""
     everyone = dict(zip(ROLES + PEOPLE, accounts.test_accounts, strict=True))
     deployer = everyone["deployer"]
     held = dict(tokens or {})

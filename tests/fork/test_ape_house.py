@@ -1,4 +1,4 @@
-"""The protocol through ape on its Anvil: handles, accounts, events, reverts, and one whole crash."""
+"""The protocol through ape on its Anvil: handles, accounts, events, reverts, one whole crash."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_deleverage__nobody_bid_for_a_bankrupt__closed_against_the_other_side(
     crashed.wait(trader, 1_200)
     before = crashed.protocol.margin(maker).equity
     receipt = crashed.auction.deleverage(trader, 0, sender=crashed.person("stranger"))
-    [event] = logs(receipt, crashed.auction.Deleveraged)
+    [event] = logs(receipt, crashed.engine.Deleveraged)
     assert from_quote_units(event.deficit) == Decimal(1_010)
     assert event.from_fund == 0
     assert event.charged + event.socialised == event.deficit

@@ -331,6 +331,39 @@ def test_pay__budget_empty__sale_goes_on_and_starter_waits(world: World) -> None
     assert world.paid(world.starter) > 0
 
 
+@pytest.mark.parametrize("short", [1, 10**6])
+@pytest.mark.parametrize("of_executor", [True, False])
+def test_pay__budget_short__executor_first_starter_the_rest(
+    world: World, short: int, of_executor: bool
+) -> None:
+    executed, started = model.keepers_pay(CURVE, INSOLVENT.requirement, None, 2**100, True)
+    budget = executed - short if of_executor else executed + started - short
+    world.begin(INSOLVENT)
+    world.engine.set_money(budget, 2**100, 2**100, 0)
+    world.bid()
+    wanted = model.keepers_pay(CURVE, INSOLVENT.requirement, None, budget, True)
+    assert (world.paid(world.liquidator), world.paid(world.starter)) == wanted
+    assert world.engine.budget() == 0
+    # Who got part of its pay is paid; who got nothing waits.
+    owed = world.auction.auction(world.account).starter
+    assert owed == (world.starter if of_executor else "0x" + "00" * 20)
+
+
+def test_pay__starter_executes_budget_short__waits_unless_paid_over_its_executors_part(
+    world: World,
+) -> None:
+    executed, _ = model.keepers_pay(CURVE, INSOLVENT.requirement, None, 2**100, True)
+    bidder = account_of(world.starter, 1)
+    for budget, owed in ((executed, world.starter), (executed + 1, "0x" + "00" * 20)):
+        before = world.evm.snapshot()
+        world.begin(INSOLVENT)
+        world.engine.set_money(budget, 2**100, 2**100, 0)
+        receipt = world.bid(bidder=bidder, sender=world.starter)
+        assert receipt.event("KeeperPaid").amount == world.paid(world.starter) == budget
+        assert world.auction.auction(world.account).starter == owed
+        world.evm.revert(before)
+
+
 def test_pay__starter_cannot_be_credited__sale_goes_on(world: World) -> None:
     world.begin()
     world.engine.set_refused(account_of(world.starter), True)

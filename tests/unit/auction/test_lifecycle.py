@@ -262,7 +262,6 @@ def test_deleverage__insolvent__fund_then_the_others(world: World) -> None:
     world.begin(INSOLVENT, after=CURVE.t_end)
     world.engine.set_money(2**100, 100 * USD, 2**100, 0)
     receipt = world.auction.deleverage(world.account, 0, sender=world.stranger)
-    # The mock engine has an event-free deleveraging, so the only one is the auction's.
     event = receipt.event("Deleveraged")
     assert (event.deficit, event.from_fund, event.charged) == (300 * USD, 100 * USD, 200 * USD)
     terms = world.engine.last_deleverage()

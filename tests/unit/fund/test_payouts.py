@@ -74,6 +74,37 @@ def test_draw__lowers_the_price__income_takes_it_first(world):
     assert world.fund.undripped() == 0
 
 
+def test_draw__income_not_seen_yet__left_to_the_next_sync(world):
+    world.deposit(100)
+    world.income(10 * USD)
+    receipt = draw(world, 1, 4 * USD_QU)
+    assert [one.name for one in receipt.events] == ["Draw"]
+    assert receipt.event("Draw").fund_qu == 110 * USD_QU
+    world.engine.pay_out(4 * USD_QU)
+    assert world.fund.sync().event("IncomeSeen").income_qu == 6 * USD_QU
+    assert (world.fund.totalAssets(), world.fund.undripped()) == (100 * USD, 6 * USD_QU)
+
+
+def test_draw__bucket_over_its_field__refused(world):
+    world.engine.add_income(2**96)
+    for call in (lambda: draw(world, 1, 1), world.fund.sync):
+        with reverts("OutOfRange"):
+            call()
+
+
+def test_draw__bucket_as_wide_as_its_field__counted_exactly(world):
+    largest = 2**96 - 1
+    world.engine.add_income(largest)
+    world.fund.set_caps((9_000, 9_000, 9_000, 30 * DAY), sender=world.governance)
+    granted = largest * 9_000 // 10_000
+    assert draw(world, 1, largest).value == granted
+    assert draw(world, 2, largest).value == 0
+    world.fund.sync()
+    assert world.fund.undripped() == largest
+    world.evm.advance(30 * DAY)
+    assert draw(world, 1, largest).value == granted
+
+
 def test_draw__undripped_income__backs_payouts_too(world):
     world.income(100 * USD)
     assert world.payout(1, 50 * USD_QU) == 50 * USD_QU
@@ -196,6 +227,17 @@ def test_set_cooldown__does_not_touch_requests_made(world):
     world.fund.set_cooldown(30 * DAY, DAY, sender=world.governance)
     world.evm.advance(7 * DAY)
     world.redeem(shares)
+
+
+def test_payout_terms__each_setter__leaves_the_others_alone(world):
+    caps = (9_000, 9_000, 8_999, 30 * DAY)
+    world.fund.set_caps(caps, sender=world.governance)
+    assert world.fund.auction() == world.auction
+    world.fund.set_auction("0x" + "ff" * 20, sender=world.governance)
+    assert tuple(world.fund.caps()) == caps
+    assert world.fund.auction().lower() == "0x" + "ff" * 20
+    world.fund.set_auction(ZERO, sender=world.governance)
+    assert (world.fund.auction(), tuple(world.fund.caps())) == (ZERO, caps)
 
 
 def test_set_auction__old_one_can_no_longer_draw(world):
