@@ -19,6 +19,7 @@ from plimsoll.deployment.chain import CallReverted, ChainError, Sent
 GWEI = 10**9
 MAX_TX_GAS = 16_777_216  # EIP-7825
 GAS_MARGIN_PERCENT = 25
+IDLE_POLLS = 5  # without a block, before a development node is asked for one
 T = TypeVar("T")
 
 
@@ -186,10 +187,22 @@ class Web3Chain:
                 "run the deployment again then"
             )
         deadline = time.monotonic() + max(self.patience.delay, self.patience.mined)
+        height, idle = self.block()[0], 0
         while self.block()[1] < timestamp:
             if time.monotonic() > deadline:
                 raise ChainError(f"{note}: no block at or after {timestamp} came; run again later")
             self.pause()
+            idle = idle + 1 if self.block()[0] == height else 0
+            height = self.block()[0]
+            if idle >= IDLE_POLLS and time.time() >= timestamp:
+                self._nudge()
+
+    def _nudge(self) -> None:
+        """Mines a block where the node is a development one that mines only on transactions."""
+        from web3.types import RPCEndpoint
+
+        if "anvil" in str(self._ask(lambda: self.web3.client_version)).lower():
+            self.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
 
     def logs(self, address: str, topics: list[bytes], first_block: int) -> list[Any] | None:
         """Logs of one contract with one of these first topics; None where the node refuses."""
