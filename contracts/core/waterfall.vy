@@ -224,6 +224,9 @@ def _slice(account: uint256, bidder: uint256, t: IMarginEngine.SliceTerms) -> IM
     accounts.head[account] = ha
     accounts.head[bidder] = hb
     cash._reprice()
+    errors._require(
+        accounts._mode(hb) != accounts.ISOLATED or accounts._perps(hb) < 2, errors.WRONG_MODE
+    )
     self._require_bidder(bidder, hb, w)
     log IMarginEngine.Sliced(
         account=account,

@@ -653,6 +653,7 @@ class House:
         a, b, result = self._pay_slice(a, b, t, moved)
         self.accounts[account], self.accounts[bidder] = a, b
         cash.reprice()
+        require(b.mode != ISOLATED or len(b.markets) < 2, "WrongMode")
         self._require_bidder(bidder)
         return result
 

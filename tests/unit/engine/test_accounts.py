@@ -259,7 +259,6 @@ def test_realise__twice__changes_nothing_more(house):
         house.engine.realise(trader.id, ETH, sender=trader)
 
 
-@pytest.mark.xfail(strict=True, reason="a slice does not look at the bidder's margin mode")
 def test_bid__isolated_account_with_another_market__is_refused(house, trader, maker):
     """Isolated accounts hold one market at most, by whatever door a position comes."""
     bidder = house.actor("isolated", quote=100_000)
