@@ -247,7 +247,12 @@ def settle(fills: DynArray[IMarginEngine.Fill, 32]):
            owners' consent, the engine for everything else.
     """
     self._only_venue()
-    w: uint256 = cash._accrue()
+    # Interest is computed for reading and stored only where cash moves: balances under the grown indices are the
+    # same, the next accrual covers the longer step.
+    w: uint256 = 0
+    interest: uint256 = 0
+    kept: uint256 = 0
+    w, interest, kept = cash._grown()
     last: uint256 = 0
     q: uint256 = 0
     moved: bool = False
@@ -259,6 +264,8 @@ def settle(fills: DynArray[IMarginEngine.Fill, 32]):
         if self._fill(f, q, w):
             moved = True
     if moved:
+        if interest != 0:
+            cash._keep(w, kept)
         cash._reprice()
 
 

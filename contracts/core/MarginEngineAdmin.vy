@@ -429,7 +429,7 @@ def _margin(
     @notice An account's margin, with one position replaced and some cash added.
     """
     w: uint256 = self._now()
-    a: IRiskModel.Assessment = health._assess(account, head, swap, lots, g, 0)
+    a: IRiskModel.Assessment = health._assess(account, head, swap, lots, g)
     balance: int256 = cash._value(head, w) + extra
     return IMarginEngine.Margin(
         equity=balance + a.unrealised + convert(a.collateral, int256),

@@ -100,10 +100,21 @@ def _accrue() -> uint256:
     kept: uint256 = 0
     w, interest, kept = self._grown()
     if interest != 0:
-        self.indices = w
-        self._dust(kept)
-        log IMarginEngine.InterestAccrued(supply_index=w & M96, borrow_index=(w >> 96) & M96, rate=(w >> 224) & (2**24 - 1))
+        self._keep(w, kept)
     return w
+
+
+@internal
+def _keep(w: uint256, kept: uint256):
+    """
+    @notice Stores an accrual. Cash may have been credited under its indices since `_grown` computed it: `_credit`
+            writes totals, `_grown` read them before, and the growth is that of the shares of that time.
+    @param w The indices word from `_grown`; nothing else wrote it since.
+    @param kept What of the interest the supply index did not take, from `_grown`.
+    """
+    self.indices = w
+    self._dust(kept)
+    log IMarginEngine.InterestAccrued(supply_index=w & M96, borrow_index=(w >> 96) & M96, rate=(w >> 224) & (2**24 - 1))
 
 
 @internal
@@ -212,7 +223,7 @@ def _credit(head: int256, w: uint256, amount: int256) -> int256:
     """
     @notice Adds a signed amount to an account's cash; the source of it is booked by the caller.
     @param head The account's head.
-    @param w The indices word, brought to now and stored.
+    @param w The indices word, brought to now; the caller stores it before it ends.
     @param amount Quote units.
     @return The new head. What the share rounding leaves goes to dust.
     """

@@ -131,7 +131,7 @@ def _leg(market: uint256, lots: int256, g: int256, hot: int256) -> int256:
 @internal
 @view
 def _assess(
-    account: uint256, head: int256, swap: uint256, lots: int256, g: int256, word: uint256
+    account: uint256, head: int256, swap: uint256, lots: int256, g: int256
 ) -> IRiskModel.Assessment:
     """
     @notice Asks the risk model for an account's margin.
@@ -140,7 +140,6 @@ def _assess(
     @param swap A market whose position is taken as (lots, g) instead of as stored, or NO_MARKET.
     @param lots Signed lots there, touched.
     @param g Quote units there, touched.
-    @param word That market's quote word where the caller has it, else 0.
     @return The assessment, all zero without anything held.
     """
     a: IRiskModel.Assessment = empty(IRiskModel.Assessment)
@@ -155,33 +154,70 @@ def _assess(
     # With this market the only one held there is no need to read which others are.
     if perps > 0:
         bits = accounts.held[account] & ((1 << swap) ^ max_value(uint256))  # 1 << NO_MARKET is 0
+    at: uint256 = 0  # market of the lowest bit of `bits`
     for _: uint256 in range(73):
         if bits == 0:
             break
-        m: uint256 = self._lowest(bits)
-        # Proof: bits != 0.
-        bits &= unsafe_sub(bits, 1)
-        hot: int256 = ledger.hot[m]
-        stored: int256 = ledger.positions[account][m]
+        if bits & 1 == 0:
+            skip: uint256 = self._lowest(bits)
+            bits >>= skip
+            # Proof: the sums are at most 256, one past the last market.
+            at = unsafe_add(at, skip)
+        hot: int256 = ledger.hot[at]
+        stored: int256 = ledger.positions[account][at]
         s: int256 = stored >> 192
         q: int256 = (stored << 64) >> 128
-        epoch: int256 = (hot >> 24) & (2**24 - 1)
+        x: int256 = hot >> 200
+        epoch: int256 = hot >> 24
         if s < 0:
-            epoch = hot & (2**24 - 1)
-        if epoch != stored & (2**24 - 1):
+            epoch = hot
+            x = (hot << 56) >> 200
+        if (epoch ^ stored) & (2**24 - 1) != 0:
             spill: int256 = 0
-            s, q, spill = ledger._load(account, m, hot, self._basis(m))
+            s, q, spill = ledger._load(account, at, hot, self._basis(at))
             loose += spill  # no whole lot left: its value is as good as cash
             if s == 0:
+                bits >>= 1
+                at = unsafe_add(at, 1)
                 continue
-        legs.append(self._leg(m, s, q, hot))
+        # `_leg` in place, a call the less per perp; its proof holds here.
+        legs.append(
+            (unsafe_sub(q, unsafe_mul(s, x)) << 128)
+            | ((s & LOTS_MASK) << 64)
+            | ((hot >> 32) & ROOT_MASK)
+            | convert(convert(at, bytes32), int256)
+        )
+        bits >>= 1
+        at = unsafe_add(at, 1)
     if (head >> 234) & 31 != 0:
         holdings = staticcall ICollateralVault(VAULT).holdings(account)
     if len(legs) != 0 or len(holdings) != 0:
-        a = staticcall IRiskModel(self._risk()).assess(legs, holdings, swap, word)
+        a = staticcall IRiskModel(self._risk()).assess(legs, holdings)
     a.unrealised += loose
     a.initial_value += loose
     return a
+
+
+@internal
+@view
+def _assess_at(
+    account: uint256, head: int256, market: uint256, leg: Leg, word: uint256
+) -> IRiskModel.Assessment:
+    """
+    @notice `_assess` with the market's position taken as `leg`, where its quote word is at hand.
+    @param account Account id.
+    @param head Its head.
+    @param market The market.
+    @param leg The position there, touched.
+    @param word The market's quote word.
+    @return The assessment.
+    """
+    # The common case: one perp, this, and no collateral (bits 227-233 and 234-238 of the head).
+    if leg.lots != 0 and (head >> 227) & 4095 == 1:
+        return staticcall IRiskModel(self._risk()).assess_one(
+            self._leg(market, leg.lots, leg.g, ledger.hot[market]), word
+        )
+    return self._assess(account, head, market, leg.lots, leg.g)
 
 
 @internal
@@ -230,7 +266,7 @@ def _require_initial(account: uint256, head: int256, w: uint256, leaving: bool):
     @param w Indices word, brought to now.
     @param leaving True where value leaves the account.
     """
-    a: IRiskModel.Assessment = self._assess(account, head, NO_MARKET, 0, 0, 0)
+    a: IRiskModel.Assessment = self._assess(account, head, NO_MARKET, 0, 0)
     # All stopped but exits: value leaves only where nothing depends on a price.
     errors._require(
         not leaving or (self.core >> 160) & 255 < 4 or a.initial == 0, errors.MARKET_PAUSED
@@ -257,11 +293,11 @@ def _require_health(
     @param spill Cash that came from touching the position before, quote units.
     @param old Its head before.
     """
-    a: IRiskModel.Assessment = self._assess(account, head, market, now.lots, now.g, word)
+    a: IRiskModel.Assessment = self._assess_at(account, head, market, now, word)
     balance: int256 = cash._value(head, w)
     if self._strong(head, balance, a, False):
         return
-    b: IRiskModel.Assessment = self._assess(account, old, market, was.lots, was.g, word)
+    b: IRiskModel.Assessment = self._assess_at(account, old, market, was, word)
     e1: int256 = balance + a.unrealised + convert(a.collateral, int256)
     e0: int256 = cash._value(old, w) + spill + b.unrealised + convert(b.collateral, int256)
     r1: int256 = convert(a.linear + a.superlinear, int256)

@@ -43,7 +43,7 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
     @param head Its head.
     @param w Indices word, brought to now.
     """
-    a: IRiskModel.Assessment = health._assess(account, head, health.NO_MARKET, 0, 0, 0)
+    a: IRiskModel.Assessment = health._assess(account, head, health.NO_MARKET, 0, 0)
     return IMarginEngine.Standing(
         equity=cash._value(head, w) + a.unrealised + convert(a.collateral, int256),
         linear=a.linear,
@@ -100,7 +100,7 @@ def _collateral_value(account: uint256, head: int256) -> (uint256, uint256):
     if accounts._collateral(head) == 0:
         return 0, 0
     a: IRiskModel.Assessment = staticcall IRiskModel(health._risk()).assess(
-        [], staticcall ICollateralVault(health.VAULT).holdings(account), health.NO_MARKET, 0
+        [], staticcall ICollateralVault(health.VAULT).holdings(account)
     )
     return a.collateral, a.collateral - min(a.linear, a.collateral)
 
@@ -246,7 +246,7 @@ def _require_bidder(bidder: uint256, head: int256, w: uint256):
     @notice The initial requirement after a liquidation fill. Stale feeds that carry at most a tenth of R are
             taken at their worst instead of shielding the account that was sold.
     """
-    a: IRiskModel.Assessment = health._assess(bidder, head, health.NO_MARKET, 0, 0, 0)
+    a: IRiskModel.Assessment = health._assess(bidder, head, health.NO_MARKET, 0, 0)
     balance: int256 = cash._value(head, w)
     if a.state <= health.DEGRADED:
         errors._require(health._strong(head, balance, a, False), errors.UNDERWATER)

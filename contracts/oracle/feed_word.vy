@@ -250,28 +250,39 @@ def _quote(hot: uint256, now: uint256) -> uint256:
         min(unsafe_add(elapsed, (hot >> 194) & MASK_17), 65_535) << 112
     )
     if hot & PREMIUM_MASK != 0:
-        # Mark and funding take the place of price and stored funding.
-        price: uint256 = hot & MASK_56
-        # Proof: as in _funding and _premium. premium > -2**17 > -PREMIUM_SCALE, so the factor is
-        # positive and < 2**21; price is < 2**55 (the terms' bound), so
-        # mark <= price * 1.131072 < 2**56. For the funding's step and sum see _accrued.
-        premium: int256 = convert(convert(hot << 27, bytes32), int256) >> 238
-        factor: uint256 = convert(unsafe_add(PREMIUM_SCALE, premium), uint256)
-        held: int256 = convert(unsafe_mul(price, min(elapsed, (hot >> 112) & MASK_16)), int256)
-        funding: int256 = unsafe_add(
-            convert(convert(hot << 144, bytes32), int256) >> 200,
-            unsafe_div(unsafe_mul(held, premium), FUNDING_SCALE),
-        )
-        funding = max(min(funding, FUNDING_LIMIT), -FUNDING_LIMIT)
-        word = (
-            ((word >> 112) << 112)
-            | unsafe_div(unsafe_mul(price, factor), 1_000_000)
-            | ((convert(convert(funding, bytes32), uint256) & MASK_56) << 56)
-        )
+        word = self._with_premium(word, hot, elapsed)
     if elapsed > (hot >> 112) & MASK_16:
         if hot & STATE_MASK != STATE_MASK:  # HALTED, both bits, stays
             word = (word & ~STATE_MASK) | (quote_word.STALE << 160)
     return word
+
+
+@internal
+@pure
+def _with_premium(word: uint256, hot: uint256, elapsed: uint256) -> uint256:
+    """
+    @notice A quote word with mark and funding in the place of price and stored funding.
+    @param word The quote word without them.
+    @param hot The word in force, with a premium.
+    @param elapsed Seconds since its time, < 2**32.
+    """
+    price: uint256 = hot & MASK_56
+    # Proof: as in _funding and _premium. premium > -2**17 > -PREMIUM_SCALE, so the factor is
+    # positive and < 2**21; price is < 2**55 (the terms' bound), so
+    # mark <= price * 1.131072 < 2**56. For the funding's step and sum see _accrued.
+    premium: int256 = convert(convert(hot << 27, bytes32), int256) >> 238
+    factor: uint256 = convert(unsafe_add(PREMIUM_SCALE, premium), uint256)
+    held: int256 = convert(unsafe_mul(price, min(elapsed, (hot >> 112) & MASK_16)), int256)
+    funding: int256 = unsafe_add(
+        convert(convert(hot << 144, bytes32), int256) >> 200,
+        unsafe_div(unsafe_mul(held, premium), FUNDING_SCALE),
+    )
+    funding = max(min(funding, FUNDING_LIMIT), -FUNDING_LIMIT)
+    return (
+        ((word >> 112) << 112)
+        | unsafe_div(unsafe_mul(price, factor), 1_000_000)
+        | ((convert(convert(funding, bytes32), uint256) & MASK_56) << 56)
+    )
 
 
 @internal

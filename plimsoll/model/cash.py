@@ -118,13 +118,17 @@ class Cash:
     # -- interest
 
     def accrue(self, now: int) -> None:
-        """Bring both indices to now; the fund takes its share and all remainders.
+        """Bring both indices to now; the fund takes its share and all remainders."""
+        self.keep(self.grow(now))
+
+    def grow(self, now: int) -> int | None:
+        """Both indices brought to now; returns what `keep` gives to dust, None without interest.
 
         Without debt nothing grows: neither index moves, whatever the stored rate.
         """
         elapsed, self.time = now - self.time, now
         if self.rate == 0 or elapsed == 0 or self.debt == 0:
-            return
+            return None
         step = min(self.borrow_index * self.rate * elapsed // RATE_SCALE, M96 - self.borrow_index)
         self.borrow_index += step
         interest = kept = self.debt * step
@@ -133,7 +137,11 @@ class Cash:
             gain = min(interest * share // 10**4 // self.supply, M96 - self.supply_index)
             self.supply_index += gain
             kept -= self.supply * gain
-        if interest:
+        return kept if interest else None
+
+    def keep(self, kept: int | None) -> None:
+        """Give what the supply index did not take of an accrual to dust."""
+        if kept is not None:
             self.add_dust(kept)
 
     def reprice(self) -> None:

@@ -395,7 +395,8 @@ class House:
     @transaction
     def settle(self, fills: Sequence[Fill]) -> None:
         """Fills at agreed prices; each leaves both its accounts healthy. All or none."""
-        self.cash.accrue(self.now)
+        stored = self.cash.copy()
+        kept = self.cash.grow(self.now)
         last, basis, mark, moved = NO_MARKET, 0, 0, False
         for fill in fills:
             if fill.market != last:
@@ -404,7 +405,10 @@ class House:
                 mark = quote.mark
             moved |= self._fill(fill, basis, mark)
         if moved:  # cash moved, so the utilisation did
+            self.cash.keep(kept)
             self.cash.reprice()
+        else:  # interest was only read; the next accrual covers the longer step
+            self.cash = stored
 
     def _fees(self, fill: Fill, config: Config) -> tuple[int, int]:
         """(buyer's, seller's) fee: charged up, a rebate to zero."""

@@ -491,18 +491,19 @@ class StandardMargin:
         self.closed_words[market] = Quote(mark, funding).pack()
         self.hot[market] = word | CLOSED_FLAG
 
-    def assess(
-        self,
-        legs: Sequence[Leg],
-        holdings: Sequence[Holding],
-        now: int,
-        market: int = 0,
-        word: int = 0,
-    ) -> Assessment:
-        """Margin of one account; where `word` is not 0 it is `market`'s quote word."""
+    def assess(self, legs: Sequence[Leg], holdings: Sequence[Holding], now: int) -> Assessment:
+        """Margin of one account."""
         words = {leg.market: self.peek(leg.market) for leg in legs}
-        if word and market in words and not self.hot[market] & CLOSED_FLAG:
-            words[market] = word
+        return self._assess(legs, holdings, now, words)
+
+    def assess_one(self, leg: Leg, word: int, now: int) -> Assessment:
+        """`assess` of one leg and no holding at a given quote word; a closed market ignores it."""
+        closed = self._hot(leg.market) & CLOSED_FLAG
+        return self._assess([leg], [], now, {leg.market: self.peek(leg.market) if closed else word})
+
+    def _assess(
+        self, legs: Sequence[Leg], holdings: Sequence[Holding], now: int, words: dict[int, int]
+    ) -> Assessment:
         quotes = {market: Quote.unpack(word) for market, word in words.items()}
         unrealised = linear = superlinear = initial = stale = edge = state = 0
         for leg in legs:

@@ -230,13 +230,13 @@ def test_poke__eight_signatures__are_the_longest_report(arena):
 
 def legs(arena: Arena, count: int) -> None:
     leg = (10**15 << 128) | (10**6 << 64) | ETH
-    a = arena.house.risk.assess([leg] * count, [], 256, 0)
+    a = arena.house.risk.assess([leg] * count, [])
     assert a.linear > 0
 
 
 def holdings(arena: Arena, count: int) -> None:
     (word,) = arena.house.vault.holdings(arena.house.actors["trader"].id)
-    a = arena.house.risk.assess([], [word] * count, 256, 0)
+    a = arena.house.risk.assess([], [word] * count)
     assert a.collateral > 0
 
 

@@ -76,19 +76,16 @@ class Desk:
         self.model.close(market)
         return receipt
 
-    def assess(
-        self,
-        legs: list[sm.Leg],
-        holdings: list[sm.Holding] | None = None,
-        market: int = 0,
-        word: int = 0,
-    ) -> sm.Assessment:
+    def assess(self, legs: list[sm.Leg], holdings: list[sm.Holding] | None = None) -> sm.Assessment:
         holdings = holdings or []
-        got = self.margin.assess(
-            [leg.pack() for leg in legs], [h.pack() for h in holdings], market, word
-        )
-        expected = self.model.assess(legs, holdings, self.now, market, word)
+        got = self.margin.assess([leg.pack() for leg in legs], [h.pack() for h in holdings])
+        expected = self.model.assess(legs, holdings, self.now)
         assert sm.Assessment(*got) == expected
+        return expected
+
+    def assess_one(self, leg: sm.Leg, word: int) -> sm.Assessment:
+        expected = self.model.assess_one(leg, word, self.now)
+        assert sm.Assessment(*self.margin.assess_one(leg.pack(), word)) == expected
         return expected
 
 

@@ -44,13 +44,24 @@ def test_assess__random_accounts__equal_the_model_and_keep_p10(desk, draw):
         desk.evm.advance(rng.choice([0, 1, 15, 3600, 86_400]), 0)
         legs = [draw.leg(rng, m) for m in rng.sample(range(12), rng.randrange(9))]
         holdings = [draw.holding(rng, rng.randrange(1, 13)) for _ in range(rng.randrange(4))]
-        word = rng.choice([0, draw.quote(rng).pack()])
-        a = desk.assess(legs, holdings, rng.choice([rng.randrange(14), 2**256 - 1]), word)
+        a = desk.assess(legs, holdings)
+        check_one_alone(desk, rng.choice(legs) if legs else draw.leg(rng, 0), draw.quote(rng))
         assert a.initial >= a.requirement
         assert a.initial_value <= a.unrealised + a.collateral
         assert a.stale_requirement <= a.requirement + 1
     assert any(hot & sm.RAMP_FLAG for hot in desk.model.hot.values())
     assert any(hot & sm.CLOSED_FLAG for hot in desk.model.hot.values())
+
+
+def check_one_alone(desk, leg, other):
+    """assess_one is assess of one leg: at the oracle's word, and at another that follows it."""
+    feed = desk.model.hot[leg.market] & 65_535
+    held = desk.quotes[feed]
+    assert desk.assess_one(leg, held) == desk.assess([leg])
+    alone = desk.assess_one(leg, other.pack())
+    desk.set_quote(feed, other)
+    assert desk.assess([leg]) == alone
+    desk.set_quote(feed, sm.Quote.unpack(held))
 
 
 def test_assess__nothing_held__all_zero(desk):
@@ -310,21 +321,26 @@ def test_assess__closed_beside_open__each_leg_meets_its_own_word(traded, bitcoin
 
 
 def test_assess__unlisted_market__refused(traded):
+    leg = sm.Leg(7, 0, 1, 0).pack()
     with reverts("UnknownMarket"):
-        traded.margin.assess([sm.Leg(7, 0, 1, 0).pack()], [], 0, 0)
+        traded.margin.assess([leg], [])
+    with reverts("UnknownMarket"):
+        traded.margin.assess_one(leg, sm.Quote(99).pack())
 
 
-def test_assess__word_given__used_in_place_of_the_oracles(traded, bitcoin):
-    desk, lots = traded, LOT
-    desk.set_quote(2, sm.Quote(7, sigma=10**6))
-    desk.list_market(1, 2, bitcoin)
-    legs = [sm.Leg(0, 0, lots, 0), sm.Leg(1, 0, lots, 0)]
-    word = sm.Quote(99).pack()
-    assert desk.assess(legs).unrealised == lots * (BTC + 7)
-    assert desk.assess(legs, [], 0, word).unrealised == lots * (99 + 7)
-    assert desk.assess(legs, [], 1, word).unrealised == lots * (BTC + 99)
-    assert desk.assess(legs, [], 5, word).unrealised == lots * (BTC + 7)
-    assert desk.assess(legs[1:], [], 1, word).unrealised == lots * 99
+def test_assess_one__word_given__used_in_place_of_the_oracles(traded):
+    desk, leg = traded, sm.Leg(0, 0, LOT, 0)
+    assert desk.assess([leg]).unrealised == LOT * BTC
+    assert desk.assess_one(leg, sm.Quote(99).pack()).unrealised == LOT * 99
+
+
+def test_assess_one__closed_market__the_word_is_ignored(traded):
+    desk, leg = traded, sm.Leg(0, 2**30, LOT, 5)
+    desk.set_settlement(1, 7)
+    desk.close(0)
+    value = 7 * LOT + 5
+    a = desk.assess_one(leg, sm.Quote(99, state=3, sigma=10**6).pack())
+    assert a == sm.Assessment(unrealised=value, initial_value=value)
 
 
 # --- P35: array bounds, with real payloads --------------------------------------------------------
@@ -354,9 +370,9 @@ def test_assess__72_legs_and_16_holdings__pass_together(wide):
 
 def test_assess__73_legs__refused(wide):
     with reverts(""):
-        wide.margin.assess([leg.pack() for leg in legs_up_to(73)], [], 0, 0)
+        wide.margin.assess([leg.pack() for leg in legs_up_to(73)], [])
 
 
 def test_assess__17_holdings__refused(wide):
     with reverts(""):
-        wide.margin.assess([], [h.pack() for h in holdings_up_to(17)], 0, 0)
+        wide.margin.assess([], [h.pack() for h in holdings_up_to(17)])

@@ -19,7 +19,7 @@ struct Assessment:
 
 interface IModel:
     def assess(
-        legs: DynArray[int256, 72], holdings: DynArray[uint256, 16], market: uint256, word: uint256
+        legs: DynArray[int256, 72], holdings: DynArray[uint256, 16]
     ) -> Assessment: view
     def quote(market: uint256, root: uint256) -> uint256: nonpayable
 
@@ -33,11 +33,9 @@ def assess(
     model: address,
     legs: DynArray[int256, 72],
     holdings: DynArray[uint256, 16],
-    market: uint256,
-    word: uint256,
 ):
     before: uint256 = msg.gas
-    result: Assessment = staticcall IModel(model).assess(legs, holdings, market, word)
+    result: Assessment = staticcall IModel(model).assess(legs, holdings)
     log Spent(gas_used=before - msg.gas)
 
 
