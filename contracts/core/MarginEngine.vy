@@ -34,13 +34,14 @@ initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
 
-
 NEXT: immutable(address)  # MarginEngineLiquidation
 VENUE: immutable(address)  # the house's own venue, SignedOrders
 
 
 @deploy
-def __init__(vault: address, liquidation: address, venue: address, owner: address, guardian: address):
+def __init__(
+    vault: address, liquidation: address, venue: address, owner: address, guardian: address
+):
     """
     @notice Starts with both indices at one and no market.
     @param vault The collateral vault; fixed for good.
@@ -348,7 +349,9 @@ def _fill(f: IMarginEngine.Fill, q: uint256, w: uint256) -> bool:
         f.seller,
         f.market,
         unsafe_sub(0, lots),
-        unsafe_sub(unsafe_mul(lots, unsafe_sub(0, unsafe_add(over, ledger._x_short(hot)))), seller_fee),
+        unsafe_sub(
+            unsafe_mul(lots, unsafe_sub(0, unsafe_add(over, ledger._x_short(hot)))), seller_fee
+        ),
         hot,
         basis,
     )
@@ -381,7 +384,9 @@ def _fill(f: IMarginEngine.Fill, q: uint256, w: uint256) -> bool:
 
 @internal
 @view
-def _require_allowed(c: uint256, flags: uint256, oi: int256, after: int256, mark: int256, b: Side, s: Side):
+def _require_allowed(
+    c: uint256, flags: uint256, oi: int256, after: int256, mark: int256, b: Side, s: Side
+):
     """
     @notice The market's limits on a fill: pause level, caps, reduce-only orders, no dust.
     @param c Configuration word.
@@ -407,7 +412,8 @@ def _require_allowed(c: uint256, flags: uint256, oi: int256, after: int256, mark
         errors._require(level < 2 or (b.reduced and s.reduced), errors.MARKET_REDUCE_ONLY)
     if flags > 1:
         errors._require(
-            (b.reduced or flags & 2 == 0) and (s.reduced or flags & 4 == 0), errors.ORDER_REDUCE_ONLY
+            (b.reduced or flags & 2 == 0) and (s.reduced or flags & 4 == 0),
+            errors.ORDER_REDUCE_ONLY,
         )
     least: int256 = unsafe_mul(convert((c >> 96) & (2**24 - 1), int256), engine_state.USD)
     errors._require(
@@ -430,7 +436,9 @@ struct Side:
 
 
 @internal
-def _book_side(account: uint256, market: uint256, add: int256, g_in: int256, hot: int256, basis: int256) -> Side:
+def _book_side(
+    account: uint256, market: uint256, add: int256, g_in: int256, hot: int256, basis: int256
+) -> Side:
     """
     @notice Books one side of a fill into its position.
     """
@@ -439,7 +447,9 @@ def _book_side(account: uint256, market: uint256, add: int256, g_in: int256, hot
     errors._require(s.old & accounts.FROZEN_BIT == 0, errors.FROZEN)
     s.was.lots, s.was.g, s.spill = ledger._load(account, market, hot, basis)
     s.had = s.was.lots != 0 or ledger.positions[account][market] != 0
-    s.now.lots, s.now.g, s.earned, s.dg, s.closed = ledger._join(s.was.lots, s.was.g, add, g_in, hot)
+    s.now.lots, s.now.g, s.earned, s.dg, s.closed = ledger._join(
+        s.was.lots, s.was.g, add, g_in, hot
+    )
     s.dg -= s.spill
     s.earned += s.spill
     s.reduced = s.closed == abs(add)
@@ -479,7 +489,9 @@ def use_operator(account: uint256, signer: address, market: uint256, lots: int25
     owner: address = accounts._owner(account)
     if signer == owner:
         return
-    errors._require(market < health.NO_MARKET and abs(lots) < 2**55 and price < 2**55, errors.OUT_OF_RANGE)
+    errors._require(
+        market < health.NO_MARKET and abs(lots) < 2**55 and price < 2**55, errors.OUT_OF_RANGE
+    )
     mark: uint256 = quote_word._mark(staticcall IRiskModel(health._risk()).peek(market))
     p: int256 = convert(price, int256)
     loss: int256 = max(lots * (p - convert(mark, int256)), 0)
@@ -488,7 +500,9 @@ def use_operator(account: uint256, signer: address, market: uint256, lots: int25
     word: uint256 = accounts.operators[owner][signer]
     budget: uint256 = (word >> 48) & (2**96 - 1)
     errors._require(convert(loss, uint256) <= budget, errors.LOSS_BUDGET)
-    accounts.operators[owner][signer] = (word & (2**48 - 1)) | ((budget - convert(loss, uint256)) << 48)
+    accounts.operators[owner][signer] = (word & (2**48 - 1)) | (
+        (budget - convert(loss, uint256)) << 48
+    )
 
 
 # ---------------------------------------------------------------- vault

@@ -93,7 +93,9 @@ struct Solvency:
     gap: int256  # qu scaled by 2^72: assets minus claims; 0 always
 
 
-MAX_BAND: constant(uint256) = 2000  # 20 %: beyond it a fill could hand an account to its counterparty
+MAX_BAND: constant(
+    uint256
+) = 2000  # 20 %: beyond it a fill could hand an account to its counterparty
 MAX_FEE: constant(uint256) = 10000  # 1 %
 MAX_HAIRCUT: constant(uint256) = 10000
 MAX_PERIOD: constant(uint256) = 30 * 86400
@@ -230,7 +232,9 @@ def _require_live(market: uint256):
     @notice Reverts unless the market is listed and not wound down.
     """
     errors._require(market < engine_state.market_count, errors.UNKNOWN_MARKET)
-    errors._require((engine_state.config[market] >> 168) & 255 != engine_state.CLOSED, errors.MARKET_CLOSED)
+    errors._require(
+        (engine_state.config[market] >> 168) & 255 != engine_state.CLOSED, errors.MARKET_CLOSED
+    )
 
 
 @internal
@@ -241,10 +245,14 @@ def _configure(market: uint256, c: MarketConfig):
     errors._require(c.cap_lots != 0 and c.cap_lots < 2**55, errors.BAD_PARAMETER)
     errors._require(c.cap_usd != 0 and c.cap_usd < 2**40, errors.BAD_PARAMETER)
     errors._require(c.min_notional != 0 and c.min_notional < 2**24, errors.BAD_PARAMETER)
-    errors._require(c.taker_fee <= MAX_FEE and c.band != 0 and c.band <= MAX_BAND, errors.BAD_PARAMETER)
+    errors._require(
+        c.taker_fee <= MAX_FEE and c.band != 0 and c.band <= MAX_BAND, errors.BAD_PARAMETER
+    )
     errors._require(c.status < 3, errors.BAD_PARAMETER)
     taker: int256 = convert(c.taker_fee, int256)
-    errors._require(c.maker_fee <= convert(MAX_FEE, int256) and c.maker_fee >= -taker, errors.JOINT_BOUND)
+    errors._require(
+        c.maker_fee <= convert(MAX_FEE, int256) and c.maker_fee >= -taker, errors.JOINT_BOUND
+    )
     new: uint256 = (
         c.cap_lots
         | (c.cap_usd << 56)
@@ -322,7 +330,9 @@ def _only_guardian():
     """
     @notice Reverts unless guardian or owner calls.
     """
-    errors._require(msg.sender == engine_state.guardian or msg.sender == ownable.owner, errors.NOT_GUARDIAN)
+    errors._require(
+        msg.sender == engine_state.guardian or msg.sender == ownable.owner, errors.NOT_GUARDIAN
+    )
 
 
 @external
@@ -335,9 +345,16 @@ def set_core(risk: address, haircut: uint256, period: uint256):
     """
     ownable._check_owner()
     errors._require(risk.is_contract, errors.BAD_ARGUMENT)
-    errors._require(haircut <= MAX_HAIRCUT and period >= 60 and period <= MAX_PERIOD, errors.BAD_PARAMETER)
+    errors._require(
+        haircut <= MAX_HAIRCUT and period >= 60 and period <= MAX_PERIOD, errors.BAD_PARAMETER
+    )
     old: uint256 = health.core
-    health.core = convert(risk, uint256) | (old & ((255 << 160) | (1 << 216))) | (haircut << 168) | (period << 184)
+    health.core = (
+        convert(risk, uint256)
+        | (old & ((255 << 160) | (1 << 216)))
+        | (haircut << 168)
+        | (period << 184)
+    )
     log IMarginEngine.CoreSet(old=old, new=health.core)
 
 
@@ -349,7 +366,9 @@ def set_module(kind: uint256, module: address):
     @param module Its address; has code, but for the guardian.
     """
     ownable._check_owner()
-    errors._require(module.is_contract or (kind == 3 and module != empty(address)), errors.BAD_ARGUMENT)
+    errors._require(
+        module.is_contract or (kind == 3 and module != empty(address)), errors.BAD_ARGUMENT
+    )
     old: address = empty(address)
     if kind == 1:
         old = engine_state.auction
@@ -375,7 +394,9 @@ def set_venue(venue: address, allowed: bool):
     errors._require(venue.is_contract, errors.BAD_ARGUMENT)
     if venue == engine_state.house_venue:
         core: uint256 = health.core
-        health.core = (core & (max_value(uint256) ^ (1 << 216))) | (convert(not allowed, uint256) << 216)
+        health.core = (core & (max_value(uint256) ^ (1 << 216))) | (
+            convert(not allowed, uint256) << 216
+        )
     else:
         engine_state.venues[venue] = convert(allowed, uint256)
     log IMarginEngine.VenueSet(venue=venue, allowed=allowed)
@@ -403,14 +424,21 @@ def set_rates(r: Rates):
     @param r Units in Rates.
     """
     ownable._check_owner()
-    errors._require(r.base < 2**24 and r.slope < 2**24 and r.slope_above < 2**24, errors.BAD_PARAMETER)
+    errors._require(
+        r.base < 2**24 and r.slope < 2**24 and r.slope_above < 2**24, errors.BAD_PARAMETER
+    )
     errors._require(r.kink <= 10000 and r.fund_share <= 5000, errors.BAD_PARAMETER)
     # 1e24 quote units of debt at most: debt shares stay below 2^80.
     errors._require(r.borrow_cap <= cash.MAX_SUPPLY, errors.BAD_PARAMETER)
     w: uint256 = cash._accrue()
     old: uint256 = cash.rates
     cash.rates = (
-        r.base | (r.slope << 24) | (r.slope_above << 48) | (r.kink << 72) | (r.fund_share << 88) | (r.borrow_cap << 104)
+        r.base
+        | (r.slope << 24)
+        | (r.slope_above << 48)
+        | (r.kink << 72)
+        | (r.fund_share << 88)
+        | (r.borrow_cap << 104)
     )
     cash._reprice()
     log IMarginEngine.RatesSet(old=old, new=cash.rates)
@@ -556,7 +584,9 @@ def market(id: uint256) -> IMarginEngine.Market:
 @external
 @view
 @reentrant
-def words(account: uint256, market: uint256) -> (int256, int256, int256, uint256, int256, uint256, int256):
+def words(
+    account: uint256, market: uint256
+) -> (int256, int256, int256, uint256, int256, uint256, int256):
     """
     @notice The ledger's words as stored, for a second opinion to check against.
     @param account Account id.

@@ -14,7 +14,6 @@ from contracts.interfaces import IMarginEngine
 from contracts.modules import errors
 from contracts.modules import rounding
 
-
 RAY: constant(uint256) = 2**72  # index scale
 TOK: constant(uint256) = 10**9  # quote units per quote token unit
 ERA_FLOOR: constant(uint256) = 2**60  # below this supply index a new era starts at RAY
@@ -85,7 +84,9 @@ def _grown() -> (uint256, uint256, uint256):
         gain: uint256 = min(interest * (10**4 - share) // 10**4 // a, M96 - supply)
         supply += gain
         kept = interest - a * gain
-    head: uint256 = supply | ((borrow + step) << 96) | ((block.timestamp & M32) << 192) | ((w >> 224) << 224)
+    head: uint256 = (
+        supply | ((borrow + step) << 96) | ((block.timestamp & M32) << 192) | ((w >> 224) << 224)
+    )
     return head, interest, kept
 
 
@@ -114,7 +115,9 @@ def _keep(w: uint256, kept: uint256):
     """
     self.indices = w
     self._dust(kept)
-    log IMarginEngine.InterestAccrued(supply_index=w & M96, borrow_index=(w >> 96) & M96, rate=(w >> 224) & (2**24 - 1))
+    log IMarginEngine.InterestAccrued(
+        supply_index=w & M96, borrow_index=(w >> 96) & M96, rate=(w >> 224) & (2**24 - 1)
+    )
 
 
 @internal
@@ -301,7 +304,12 @@ def _reprice():
             rate += (used - kink) * ((p >> 48) & (2**24 - 1)) // 10**4
         rate = min(rate, MAX_RATE)
     # The stored time moves with the stored indices: interest up to now was accrued by the caller.
-    new: uint256 = (w & (2**192 - 1)) | ((block.timestamp & M32) << 192) | (rate << 224) | ((w >> 248) << 248)
+    new: uint256 = (
+        (w & (2**192 - 1))
+        | ((block.timestamp & M32) << 192)
+        | (rate << 224)
+        | ((w >> 248) << 248)
+    )
     if rate != (w >> 224) & (2**24 - 1):
         self.indices = new
 
@@ -426,7 +434,9 @@ def _require_cap(w: uint256):
 
 
 @internal
-def _escrow(account: uint256, head: int256, w: uint256, amount: uint256, excess: uint256) -> (int256, uint256):
+def _escrow(
+    account: uint256, head: int256, w: uint256, amount: uint256, excess: uint256
+) -> (int256, uint256):
     """
     @notice A withdrawal while a known loss has no payer yet: shares worth the amount go to escrow, where they
             bear the loss, and the account gets an advance less its share of the excess.
@@ -447,7 +457,9 @@ def _escrow(account: uint256, head: int256, w: uint256, amount: uint256, excess:
     d: uint256 = self.deficits
     self.deficits = (d & (M96 | (M64 << 192))) | ((((d >> 96) & M96) + paid * TOK) << 96)
     log IMarginEngine.Escrowed(account=account, shares=shares, advance=paid * TOK)
-    return accounts._with_shares(head, convert(mine - shares, int256), convert(w >> 248, int256)), paid
+    return accounts._with_shares(
+        head, convert(mine - shares, int256), convert(w >> 248, int256)
+    ), paid
 
 
 @internal

@@ -180,7 +180,7 @@ def _assess(
                 bits >>= 1
                 at = unsafe_add(at, 1)
                 continue
-        # `_leg` in place, a call the less per perp; its proof holds here.
+            # `_leg` in place, a call the less per perp; its proof holds here.
         legs.append(
             (unsafe_sub(q, unsafe_mul(s, x)) << 128)
             | ((s & LOTS_MASK) << 64)
@@ -278,7 +278,15 @@ def _require_initial(account: uint256, head: int256, w: uint256, leaving: bool):
 @internal
 @view
 def _require_health(
-    account: uint256, head: int256, w: uint256, market: uint256, word: uint256, now: Leg, was: Leg, spill: int256, old: int256
+    account: uint256,
+    head: int256,
+    w: uint256,
+    market: uint256,
+    word: uint256,
+    now: Leg,
+    was: Leg,
+    spill: int256,
+    old: int256,
 ):
     """
     @notice The rule after a fill: the initial requirement is met, or the requirement did not rise and health did

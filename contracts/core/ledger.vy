@@ -41,7 +41,9 @@ era_gap: HashMap[uint256, int256]
 era_k: HashMap[uint256, int256]
 
 P_ONE: constant(uint256) = 2**95
-P_MIN: constant(uint256) = 2**55  # below this an era ends, so that a multiplier keeps 55 bits or more
+P_MIN: constant(uint256) = (
+    2**55
+)  # below this an era ends, so that a multiplier keeps 55 bits or more
 LAST_ERA: constant(uint256) = 65535
 
 LOTS_LIMIT: constant(int256) = 2**56  # lots of a position and of a side stay below
@@ -121,7 +123,9 @@ def _charged(hot: int256, long_side: bool, per_lot: int256) -> int256:
 
 @internal
 @view
-def _load(account: uint256, market: uint256, hot: int256, basis: int256) -> (int256, int256, int256):
+def _load(
+    account: uint256, market: uint256, hot: int256, basis: int256
+) -> (int256, int256, int256):
     """
     @notice A position as a touch now leaves it.
     @param account Account id.
@@ -144,9 +148,7 @@ def _load(account: uint256, market: uint256, hot: int256, basis: int256) -> (int
         key += 1
     if epoch == p & M24:
         return lots, g, 0
-    lots, g = self._replay(
-        key, convert(p & M24, uint256), convert(epoch, uint256), lots, g, gap
-    )
+    lots, g = self._replay(key, convert(p & M24, uint256), convert(epoch, uint256), lots, g, gap)
     if lots == 0:
         return 0, 0, g
     return lots, g, 0
@@ -185,7 +187,9 @@ def _era(key: uint256, epoch: uint256, record: int256, last: uint256) -> uint256
 
 @internal
 @view
-def _replay(key: uint256, epoch: uint256, now: uint256, lots: int256, g: int256, gap: int256) -> (int256, int256):
+def _replay(
+    key: uint256, epoch: uint256, now: uint256, lots: int256, g: int256, gap: int256
+) -> (int256, int256):
     """
     @notice Carries a position through the shrinks since `epoch`: closed lots at the prices they closed at, the
             fraction of a lot left over sold to the fund at mark. One floor per era crossed. An ended era divides by
@@ -245,14 +249,17 @@ def _store(account: uint256, market: uint256, lots: int256, g: int256, hot: int2
     if lots < 0:
         epoch = hot & M24
     errors._require(
-        lots < LOTS_LIMIT and lots > -LOTS_LIMIT and g < G_LIMIT and g >= -G_LIMIT, errors.OUT_OF_RANGE
+        lots < LOTS_LIMIT and lots > -LOTS_LIMIT and g < G_LIMIT and g >= -G_LIMIT,
+        errors.OUT_OF_RANGE,
     )
     self.positions[account][market] = (lots << 192) | ((g & M128) << 64) | epoch
 
 
 @internal
 @pure
-def _join(lots: int256, g: int256, add: int256, g_in: int256, hot: int256) -> (int256, int256, int256, int256, int256):
+def _join(
+    lots: int256, g: int256, add: int256, g_in: int256, hot: int256
+) -> (int256, int256, int256, int256, int256):
     """
     @notice Adds signed lots that carry g_in to a touched position. Opposite lots close against each other at
             no price: both parts of g and the charge difference of the sides go to cash.
@@ -289,7 +296,9 @@ def _part(lots: int256, g: int256, n: int256) -> (int256, int256):
 
 
 @internal
-def _shrink(market: uint256, long_side: bool, q: int256, of: int256, hot: int256, basis: int256) -> (int256, int256):
+def _shrink(
+    market: uint256, long_side: bool, q: int256, of: int256, hot: int256, basis: int256
+) -> (int256, int256):
     """
     @notice Closes q of a side's lots at mark, pro rata over all holders, in O(1).
     @param market Market id.

@@ -25,8 +25,12 @@ uses: health
 uses: ledger
 
 ONE: constant(uint256) = 10**18  # a whole account
-MAX_CHARGE: constant(uint256) = 2**50  # ticks per lot of one uncapped charge; what is above is socialised
-SLACK: constant(uint256) = 3  # quote units on top of a price: two floors of cash and one of the slice
+MAX_CHARGE: constant(uint256) = (
+    2**50
+)  # ticks per lot of one uncapped charge; what is above is socialised
+SLACK: constant(
+    uint256
+) = 3  # quote units on top of a price: two floors of cash and one of the slice
 
 
 # A leg closed by deleveraging, kept in one word until its opposite side is charged and shrunk:
@@ -107,7 +111,13 @@ def _collateral_value(account: uint256, head: int256) -> (uint256, uint256):
 
 @internal
 def _slice_leg(
-    account: uint256, bidder: uint256, market: uint256, fraction: uint256, ha: int256, hb: int256, w: uint256
+    account: uint256,
+    bidder: uint256,
+    market: uint256,
+    fraction: uint256,
+    ha: int256,
+    hb: int256,
+    w: uint256,
 ) -> (int256, int256, int256):
     """
     @notice Moves one leg's slice: lots rounded up, g in proportion to the lots.
@@ -159,7 +169,9 @@ def _slice_leg(
 
 
 @internal
-def _slice(account: uint256, bidder: uint256, t: IMarginEngine.SliceTerms) -> IMarginEngine.SliceResult:
+def _slice(
+    account: uint256, bidder: uint256, t: IMarginEngine.SliceTerms
+) -> IMarginEngine.SliceResult:
     """
     @notice Sells a pro-rata slice of a frozen account to a bidder and checks the bidder.
     @param account Account id, frozen.
@@ -207,7 +219,9 @@ def _slice(account: uint256, bidder: uint256, t: IMarginEngine.SliceTerms) -> IM
         hb = accounts._with_collateral(hb, got)
         after, cut = self._collateral_value(account, ha)
         moved += convert(before, int256) - convert(after, int256)
-    r: IMarginEngine.SliceResult = IMarginEngine.SliceResult(moved=moved, paid=0, fee=0, from_fund=0)
+    r: IMarginEngine.SliceResult = IMarginEngine.SliceResult(
+        moved=moved, paid=0, fee=0, from_fund=0
+    )
     if t.insolvent:
         r.from_fund = convert(max(-moved, 0), uint256) + t.bonus
         errors._require(r.from_fund <= min(t.fund_limit, cash._fund()), errors.FUND_EMPTY)

@@ -26,6 +26,7 @@ PROXY: constant(Bytes[16]) = x"67363d3d37363d34f03d5260086018f3"
 # Who may deploy; the account that deployed this factory.
 creator: public(immutable(address))
 
+
 event Deployed:
     salt: indexed(bytes32)
     deployed: indexed(address)

@@ -501,9 +501,7 @@ def draw(market: uint256, amount_qu: uint256) -> uint256:
     self._window = unsafe_add(word, granted << 160)
     # Proof: used <= the window's.
     self._market_used[market] = ((word & M32) << 128) | unsafe_add(used, granted)
-    log IInsuranceFund.Draw(
-        market=market, asked_qu=amount_qu, granted_qu=granted, fund_qu=bucket
-    )
+    log IInsuranceFund.Draw(market=market, asked_qu=amount_qu, granted_qu=granted, fund_qu=bucket)
     return granted
 
 
@@ -966,9 +964,7 @@ def _grantable(terms: uint256, bucket: uint256, word: uint256, used: uint256) ->
     return min(
         bucket * ((terms >> 160) & M16) // SCALE,
         min(
-            self._less(
-                unsafe_div(unsafe_mul(base, (terms >> 176) & M16), SCALE), word >> 160
-            ),
+            self._less(unsafe_div(unsafe_mul(base, (terms >> 176) & M16), SCALE), word >> 160),
             self._less(unsafe_div(unsafe_mul(base, (terms >> 192) & M16), SCALE), used),
         ),
     )

@@ -19,9 +19,7 @@ _HALF_ORDER: constant(uint256) = (
 _S_MASK: constant(uint256) = 2**255 - 1
 
 # What a contract that approves returns (ERC-1271), alone in the first four bytes of one word.
-_APPROVES: constant(bytes32) = (
-    0x1626ba7e00000000000000000000000000000000000000000000000000000000
-)
+_APPROVES: constant(bytes32) = (0x1626ba7e00000000000000000000000000000000000000000000000000000000)
 # A wallet of several keys or a passkey verifier stays below this; a hostile one costs no more.
 _APPROVAL_GAS: constant(uint256) = 400_000
 

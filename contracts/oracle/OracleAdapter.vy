@@ -50,6 +50,7 @@ exports: (
     eip712.eip712Domain,
 )
 
+
 event FeedListed:
     feed: indexed(uint256)
     terms: uint256  # terms word
@@ -110,9 +111,7 @@ def __init__(owner_: address, guardian_: address):
     @param owner_ Governance: lists feeds, sets terms, sources, signers and the guardian.
     @param guardian_ May halt feeds.
     """
-    errors._require(
-        owner_ != empty(address) and guardian_ != empty(address), errors.NULL_ADDRESS
-    )
+    errors._require(owner_ != empty(address) and guardian_ != empty(address), errors.NULL_ADDRESS)
     ownable.__init__()
     ownable_2step.__init__()
     ownable_2step._transfer_ownership(owner_)
@@ -331,9 +330,7 @@ def halt(feed: uint256, duration: uint256):
     @param feed The feed's id.
     @param duration Seconds from now.
     """
-    errors._require(
-        msg.sender == self.guardian or msg.sender == ownable.owner, errors.NOT_GUARDIAN
-    )
+    errors._require(msg.sender == self.guardian or msg.sender == ownable.owner, errors.NOT_GUARDIAN)
     errors._require(duration >= 1 and duration <= MAX_HALT, errors.BAD_ARGUMENT)
     now: uint256 = block.timestamp
     hot: uint256 = self._priced(feed)
@@ -499,9 +496,7 @@ def _set_sources(
             datum = chainlink_source._read(packed, 0, terms, block.timestamp)
             # Proof: a datum's time is at most the block's timestamp.
             age: uint256 = unsafe_sub(block.timestamp, feed_word._datum_time(datum))
-            errors._require(
-                datum != 0 and age <= feed_terms._max_age(packed), errors.BAD_SOURCE
-            )
+            errors._require(datum != 0 and age <= feed_terms._max_age(packed), errors.BAD_SOURCE)
         feed_state.sources[slot] = packed
         feed_state.data[slot] = datum
         log SourceChanged(feed=feed, source=i, old_source=old, new_source=packed)
@@ -654,9 +649,7 @@ def _halt(feed: uint256, now: uint256) -> uint256:
     word |= feed_word.SOLE_FLAG
     history: uint256 = 0
     settled: uint256 = 0
-    history, settled = self._held_until(
-        feed_state.history[feed], feed_state._newest(feed), now
-    )
+    history, settled = self._held_until(feed_state.history[feed], feed_state._newest(feed), now)
     feed_state.history[feed] = history
     if settled != 0:
         feed_state.settlement[feed] = settled

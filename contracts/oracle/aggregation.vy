@@ -15,6 +15,7 @@ from contracts.oracle import feed_word
 
 uses: feed_state
 
+
 struct Aggregate:
     valid: uint256  # number of data within their age limit
     median: uint256  # ticks

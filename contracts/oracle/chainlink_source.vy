@@ -85,9 +85,9 @@ def _read(source: uint256, kept: uint256, terms: uint256, now: uint256) -> uint2
         return kept
     # Proof: price < 2**128 and 10**9 < 2**30; the exponents are in 0..9 and 1..18.
     if decimals <= 9:
-        price = unsafe_mul(price, 10 ** unsafe_sub(9, decimals))
+        price = unsafe_mul(price, 10**unsafe_sub(9, decimals))
     else:
-        price = unsafe_div(price, 10 ** unsafe_sub(decimals, 9))
+        price = unsafe_div(price, 10**unsafe_sub(decimals, 9))
     # feed_terms._price_in_bounds, in place
     if price < ((terms >> 161) & (2**32 - 1)) << ((terms >> 156) & 31):
         return kept

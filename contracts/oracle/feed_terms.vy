@@ -33,6 +33,7 @@
 from contracts.modules import errors
 from contracts.oracle import feed_word
 
+
 struct FeedTerms:
     quorum: uint256  # sources, 1 to 5
     half_band: uint256  # 1e-4, 1 to 500

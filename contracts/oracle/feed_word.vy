@@ -211,9 +211,7 @@ def _accrued(hot: uint256, now: uint256) -> int256:
     premium: int256 = convert(convert(hot << 27, bytes32), int256) >> 238
     # Proof: time <= now because it was a past block's timestamp. price < 2**56, |premium| < 2**17,
     # elapsed <= ttl < 2**16, so the product is < 2**89 and the sum with |funding| < 2**51 fits.
-    elapsed: uint256 = min(
-        unsafe_sub(now, (hot >> 162) & MASK_32), (hot >> 112) & MASK_16
-    )
+    elapsed: uint256 = min(unsafe_sub(now, (hot >> 162) & MASK_32), (hot >> 112) & MASK_16)
     step: int256 = unsafe_mul(convert(unsafe_mul(hot & MASK_56, elapsed), int256), premium)
     funding = unsafe_add(funding, unsafe_div(step, FUNDING_SCALE))
     return max(min(funding, FUNDING_LIMIT), -FUNDING_LIMIT)

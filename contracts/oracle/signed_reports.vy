@@ -20,6 +20,7 @@ from contracts.oracle import feed_word
 
 uses: eip712
 
+
 event SignerSetAdded:
     signer_set: indexed(uint256)
     threshold: uint256
@@ -130,18 +131,14 @@ def _check_signatures(digest: bytes32, update: Bytes[705], source: uint256):
         at: uint256 = unsafe_add(HEAD, unsafe_mul(i, SIGNATURE))
         signer_word: uint256 = extract32(update, at, output_type=uint256) >> 96
         signer: address = convert(signer_word, address)
-        errors._require(
-            signer_word > last and self.members[signer_set][signer], errors.BAD_SIGNER
-        )
+        errors._require(signer_word > last and self.members[signer_set][signer], errors.BAD_SIGNER)
         last = signer_word
         r: uint256 = extract32(update, unsafe_add(at, 20), output_type=uint256)
         s: uint256 = extract32(update, unsafe_add(at, 52), output_type=uint256)
         v: uint256 = extract32(update, unsafe_add(at, 53), output_type=uint256) & 255
         sound: bool = s <= HALF_N and ecrecover(digest, v, r, s) == signer
         if not sound and signer.is_contract:
-            sound = self._contract_signed(
-                signer, digest, slice(update, unsafe_add(at, 20), 65)
-            )
+            sound = self._contract_signed(signer, digest, slice(update, unsafe_add(at, 20), 65))
         errors._require(sound, errors.BAD_SIGNATURE)
 
 

@@ -209,7 +209,6 @@ def assess(
     if len(feeds) > 0:
         # No code there means no returned words, which reverts too: the size check is spare.
         words = staticcall IOracle(oracle).words(feeds, skip_contract_check=True)
-
     # Written out rather than split into functions: sharing the formula with `assess_one` costs 300
     # gas a leg. A test compares the two.
     # Bounds for every unsafe operation: |size| <= 2^63, mark < 2^56, so N < 2^119 qu. Rates in
@@ -387,9 +386,7 @@ def assess(
     result.state = state
     if state >= FRESH_STATES:
         stale = rounding._div_up(stale, MM_SCALE)
-        result.stale_requirement = unsafe_add(
-            stale, rounding._div_up(stale_haircut, HAIRCUT_SCALE)
-        )
+        result.stale_requirement = unsafe_add(stale, rounding._div_up(stale_haircut, HAIRCUT_SCALE))
         result.stale_value = unsafe_add(stale, stale_value)
     if collateral != 0:
         result.linear = unsafe_add(result.linear, rounding._div_up(haircut, HAIRCUT_SCALE))
@@ -433,17 +430,13 @@ def assess_one(leg: int256, word: uint256) -> IRiskModel.Assessment:
             crowd = slow  # initial margin takes the larger
         else:
             rise: uint256 = unsafe_div(
-                unsafe_add(
-                    unsafe_mul(unsafe_sub(crowd, slow), elapsed), unsafe_sub(slowness, 1)
-                ),
+                unsafe_add(unsafe_mul(unsafe_sub(crowd, slow), elapsed), unsafe_sub(slowness, 1)),
                 slowness,
             )
             # The day's limit, rounded up, is (limit - 1) / slowness. A coefficient of 0 sets
             # none: 0 >= limit only with no time passed; then rise is 0, as is n / 0.
             slowness = unsafe_mul(86_400, coefficient)
-            limit: uint256 = unsafe_add(
-                unsafe_mul(slow_root.RISE_PER_DAY << 32, elapsed), slowness
-            )
+            limit: uint256 = unsafe_add(unsafe_mul(slow_root.RISE_PER_DAY << 32, elapsed), slowness)
             if unsafe_mul(rise, slowness) >= limit:
                 rise = unsafe_div(unsafe_sub(limit, 1), slowness)
             slow = unsafe_add(slow, rise)

@@ -99,9 +99,7 @@ def __init__(engine: address, oracle: address, governance: address):
 
 
 @external
-def fill_pair(
-    maker: ISignedOrders.SignedOrder, taker: ISignedOrders.SignedOrder, lots: uint256
-):
+def fill_pair(maker: ISignedOrders.SignedOrder, taker: ISignedOrders.SignedOrder, lots: uint256):
     """
     @notice Fills two orders against each other at the maker's limit price: the cheapest single
             trade.
@@ -117,12 +115,8 @@ def fill_pair(
     domain: bytes32 = signatures._domain()
     maker_digest: bytes32 = self._admit(domain, maker.account, maker.terms)
     taker_digest: bytes32 = self._admit(domain, taker.account, taker.terms)
-    maker_operator: address = self._key(
-        maker.account, maker.terms, maker.r, maker.vs, maker_digest
-    )
-    taker_operator: address = self._key(
-        taker.account, taker.terms, taker.r, taker.vs, taker_digest
-    )
+    maker_operator: address = self._key(maker.account, maker.terms, maker.r, maker.vs, maker_digest)
+    taker_operator: address = self._key(taker.account, taker.terms, taker.r, taker.vs, taker_digest)
     self._require_matcher(maker.terms & NO_ROLE == 0 or taker.terms & NO_ROLE == 0)
     fills: DynArray[IMarginEngine.Fill, 1] = [
         self._match(
@@ -325,9 +319,7 @@ def _admit(domain: bytes32, account: uint256, terms: uint256) -> bytes32:
 
 @internal
 @pure
-def _digest_for(
-    domain: bytes32, account: uint256, terms: uint256, matcher: address
-) -> bytes32:
+def _digest_for(domain: bytes32, account: uint256, terms: uint256, matcher: address) -> bytes32:
     """
     @notice Unpacks an order into the struct that wallets show, and hashes it (EIP-712).
     @param domain The domain separator.
@@ -362,9 +354,7 @@ def _digest_for(
 
 @internal
 @view
-def _key(
-    account: uint256, terms: uint256, r: uint256, vs: uint256, digest: bytes32
-) -> address:
+def _key(account: uint256, terms: uint256, r: uint256, vs: uint256, digest: bytes32) -> address:
     """
     @notice Who signed with a key. BadSignature unless the account's owner did, an operator who may
             trade, or the owner is a contract that approves.

@@ -301,9 +301,7 @@ def side_words(key: int, side: Side) -> dict[tuple[Any, ...], int]:
     words: dict[tuple[Any, ...], int] = {}
     if side.epoch == 0:
         return words
-    words["ledger", "side", key] = (
-        side.era | side.charged << 32 | side.window_start << 88
-    )
+    words["ledger", "side", key] = side.era | side.charged << 32 | side.window_start << 88
     record = side.records[side.epoch]
     words["ledger", "record", key << 24 | side.epoch] = (
         (record.k << 102) + (record.p << 6) + record.era % 64
