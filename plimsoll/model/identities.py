@@ -2,7 +2,7 @@
 
 Each `check_*` raises AssertionError with what it expected and got. `basis_of(market)` is mark minus
 funding index in ticks; the identities hold at any basis, so a caller may pass a mark it made up.
-Letters P.. are the properties of DESIGN section 12.
+Letters P.. are the properties of docs/properties.md.
 """
 
 from __future__ import annotations

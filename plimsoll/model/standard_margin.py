@@ -3,7 +3,7 @@
 Units: lot 1e-6 of the underlying, tick 1e-9 USD, quote unit (qu) lot x tick = 1e-15 USD; "nano" is
 1e-9; RATE is 1e-11 of notional; a root is isqrt(lots << 24). Words are laid out as in
 contracts/risk/risk_parameters.vy (hot word, ramp word) and contracts/modules/quote_word.vy.
-Formulas: DESIGN section 7. A refusal raises `Refused` with the contract's error name.
+Formulas: docs/margin.md. A refusal raises `Refused` with the contract's error name.
 """
 
 from __future__ import annotations

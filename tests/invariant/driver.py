@@ -1,7 +1,7 @@
 """Actors on a `Twin`, by role, and the properties asserted after everything they do.
 
 Every method is one step with plain integer arguments, so that the hypothesis machine and the seeded
-runner drive the same code. Letters P.. are the properties of DESIGN section 12.
+runner drive the same code. Letters P.. are the properties of docs/properties.md.
 """
 
 from __future__ import annotations

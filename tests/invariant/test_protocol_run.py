@@ -1,8 +1,8 @@
 """The whole protocol as deployed, real auction and insurance fund, under seeded random use.
 
 The twin compares the engine with its model; here nothing stands in for a neighbour, and what is
-asserted is read from the chain alone: conservation, P10, P15-P17, P19, P20, P22-P25 of DESIGN
-section 12.
+asserted is read from the chain alone: conservation, P10, P15-P17, P19, P20, P22-P25 of
+docs/properties.md.
 """
 
 from __future__ import annotations

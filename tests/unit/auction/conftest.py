@@ -41,7 +41,7 @@ CURVE = Curve(
     social_share=2_000,
 )
 
-# The worked example of DESIGN section 9 in thousands: R = 2, E = 1.9.
+# A worked example in thousands: R = 2, E = 1.9.
 SOLVENT = Standing(
     equity=1_900 * USD, linear=1_600 * USD, superlinear=400 * USD, perps=8, smallest=10**7
 )
