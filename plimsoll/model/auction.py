@@ -1,9 +1,10 @@
 """The liquidation auction in integers: curve, clock, sizing, slice terms and keepers' pay.
 
 Bit for bit what `contracts/liquidation/` computes; properties P15-P25 of docs/properties.md.
-Money is in quote units (qu, 1e-15 USD), `tok` is a quote token unit (1e9 qu), fractions are 1e-18,
-x and shares 1e-9 ("nano") of R, times seconds. The EVM's signed division truncates; wherever the contracts
-divide, both operands are non-negative (or the sign is handled as here), so `//` is the same.
+Money is in quote units (qu, 1e-15 USD), `tok` is a quote token unit (1e9 qu), fractions are
+1e-18, x and shares 1e-9 ("nano") of R, times seconds. The EVM's signed division truncates;
+wherever the contracts divide, both operands are non-negative (or the sign is handled as here), so
+`//` is the same.
 """
 
 from __future__ import annotations
