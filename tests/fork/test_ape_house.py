@@ -166,7 +166,9 @@ def test_auction__bid_until_cured__ends(crashed: ApeHouse) -> None:
     )
     [bid] = logs(receipt, crashed.auction.Bid)
     [slice_] = logs(receipt, crashed.engine.Sliced)
-    assert abs(from_quote_units(bid.cost) - quote.cost) < CENT
+    # The curve goes on while the transaction is on its way: about 1.3 USD a second here.
+    cheaper = quote.cost - from_quote_units(bid.cost)
+    assert -CENT < cheaper < 20
     assert slice_.bidder == liquidator
     # Sized to the target in one bid, so the auction ended with it.
     assert [one.account for one in logs(receipt, crashed.auction.Ended)] == [trader]
