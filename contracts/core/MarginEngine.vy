@@ -21,7 +21,6 @@ from contracts.interfaces import IMarginEngine
 from contracts.interfaces import IRiskModel
 from contracts.modules import errors
 from contracts.modules import quote_word
-from contracts.modules import rounding
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
@@ -74,6 +73,7 @@ def deposit(account: uint256, amount: uint256):
     @param amount Token units.
     """
     errors._require(amount != 0, errors.ZERO_AMOUNT)
+    errors._require(account >> 96 != 0, errors.NULL_ADDRESS)
     extcall ICollateralVault(health.VAULT).pull_quote(msg.sender, amount)
     w: uint256 = cash._accrue()
     cash._move_vault(convert(amount, int256))
@@ -398,18 +398,23 @@ def _require_allowed(
     @param s The seller's side.
     """
     # Proof: lots < 2^56 and mark < 2^56; caps in USD < 2^40 times 10^15.
-    level: uint256 = max((c >> 168) & 255, (health.core >> 160) & 255)
+    status: uint256 = (c >> 168) & 255
+    house: uint256 = (health.core >> 160) & 255
     if after > oi:
-        errors._require(level == 0, errors.MARKET_PAUSED)
+        errors._require(status | house == 0, errors.MARKET_PAUSED)
         errors._require(
             after <= convert(c & (2**56 - 1), int256)
             and unsafe_mul(after, mark)
             <= unsafe_mul(convert((c >> 56) & (2**40 - 1), int256), engine_state.USD),
             errors.OPEN_INTEREST_CAP,
         )
-    if level != 0:
-        errors._require(level < 3, errors.MARKET_CLOSED)
-        errors._require(level < 2 or (b.reduced and s.reduced), errors.MARKET_REDUCE_ONLY)
+    if status | house != 0:
+        errors._require(status != engine_state.CLOSED, errors.MARKET_CLOSED)
+        errors._require(house < engine_state.EXITS_ONLY, errors.MARKET_PAUSED)
+        errors._require(
+            max(status, house) < engine_state.REDUCE_ONLY or (b.reduced and s.reduced),
+            errors.MARKET_REDUCE_ONLY,
+        )
     if flags > 1:
         errors._require(
             (b.reduced or flags & 2 == 0) and (s.reduced or flags & 4 == 0),

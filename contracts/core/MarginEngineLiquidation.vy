@@ -15,10 +15,7 @@ from contracts.core import ledger
 from contracts.core import waterfall
 from contracts.interfaces import ICollateralVault
 from contracts.interfaces import IMarginEngine
-from contracts.interfaces import IRiskModel
 from contracts.modules import errors
-from contracts.modules import quote_word
-from contracts.modules import rounding
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
@@ -161,7 +158,9 @@ def _only_auction():
     @notice Reverts unless the auction calls and auctions are not stopped.
     """
     errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
-    errors._require((health.core >> 160) & 255 < 3, errors.MARKET_PAUSED)
+    errors._require(
+        (health.core >> 160) & 255 < engine_state.AUCTIONS_STOPPED, errors.MARKET_PAUSED
+    )
 
 
 @external

@@ -73,7 +73,7 @@ def _grown() -> (uint256, uint256, uint256):
         return w, 0, 0
     supply: uint256 = w & M96
     borrow: uint256 = (w >> 96) & M96
-    step: uint256 = borrow * rate * elapsed // RATE_SCALE
+    step: uint256 = borrow * rate * elapsed // RATE_SCALE  # rounded down: less interest, nobody's loss
     if borrow + step > M96:  # the index stops at its width: 2^24-fold growth
         step = M96 - borrow
     interest: uint256 = ((t >> 96) & M80) * step
@@ -81,6 +81,7 @@ def _grown() -> (uint256, uint256, uint256):
     a: uint256 = t & M96
     if a != 0:
         share: uint256 = (self.rates >> 88) & 65535
+        # Rounded down twice; what that leaves of the interest is `kept`.
         gain: uint256 = min(interest * (10**4 - share) // 10**4 // a, M96 - supply)
         supply += gain
         kept = interest - a * gain
@@ -293,6 +294,7 @@ def _reprice():
         p: uint256 = self.rates
         supplied: uint256 = (t & M96) * (w & M96) // RAY
         free: uint256 = (self.buckets & M64) * TOK
+        # Utilisation is rounded up, the rate on it down: less than 1e-13 a second either way.
         used: uint256 = 10**4
         if supplied != 0:
             used = 0
@@ -369,7 +371,7 @@ def _socialise(w: uint256, amount: uint256) -> uint256:
         era: uint256 = new >> 248
         errors._require(era < 255, errors.OUT_OF_RANGE)
         self.era_end[era] = supply
-        fresh: uint256 = a * supply // RAY
+        fresh: uint256 = a * supply // RAY  # rounded down, the rest to dust
         left += a * supply - fresh * RAY
         self.totals = (t & (M96 ^ max_value(uint256))) | fresh
         new = ((new >> 96) << 96) | RAY
@@ -449,6 +451,7 @@ def _escrow(
     supply: uint256 = w & M96
     all: uint256 = self._supplied(w)
     held_back: uint256 = rounding._div_up(asked * min(excess, all), all)
+    # Both round down: the account is paid whole tokens, and keeps what a share less is worth.
     paid: uint256 = (asked - held_back) // TOK
     shares: uint256 = asked * RAY // supply
     mine: uint256 = self._scaled(head, w)[1]

@@ -24,9 +24,10 @@ house_venue: public(address)
 market_count: public(uint256)
 
 USD: constant(int256) = 10**15  # quote units
-OPEN: constant(uint256) = 0
-NO_NEW_RISK: constant(uint256) = 1
+# Levels, each stricter than the one before. A market's: 0 open, 1 no new risk, 2 reduce only, 3 wound down. The house's:
+# 0, 1, 2 alike, 3 auctions stopped too (reducing goes on), 4 all stopped but exits.
 REDUCE_ONLY: constant(uint256) = 2
-CLOSED: constant(uint256) = 3  # of a market: wound down; of the house: auctions stopped
+CLOSED: constant(uint256) = 3
+AUCTIONS_STOPPED: constant(uint256) = 3
 EXITS_ONLY: constant(uint256) = 4
 FEES_ONE: constant(uint256) = 1 << 177

@@ -243,17 +243,18 @@ def _initial(head: int256, balance: int256, a: IRiskModel.Assessment, leaving: b
 
 @internal
 @view
-def _strong(head: int256, balance: int256, a: IRiskModel.Assessment, leaving: bool) -> bool:
+def _strong(head: int256, balance: int256, a: IRiskModel.Assessment) -> bool:
     """
     @notice True where E_init >= R_init on live feeds. An account without anything held needs no price.
+    @param head The account's head.
+    @param balance Its cash, quote units.
+    @param a Its assessment.
     """
     if head & accounts.ANYTHING_HELD == 0:
-        if leaving:
-            return balance >= accounts._fresh(head, self._period())
         return balance >= 0
     if a.state > DEGRADED:
         return False
-    return self._initial(head, balance, a, leaving) >= convert(a.initial, int256)
+    return self._initial(head, balance, a, False) >= convert(a.initial, int256)
 
 
 @internal
@@ -266,13 +267,21 @@ def _require_initial(account: uint256, head: int256, w: uint256, leaving: bool):
     @param w Indices word, brought to now.
     @param leaving True where value leaves the account.
     """
-    a: IRiskModel.Assessment = self._assess(account, head, NO_MARKET, 0, 0)
+    balance: int256 = cash._value(head, w)
+    # Who has no position and owes nothing needs no price, whatever collateral is left: its health is infinite.
+    if accounts._perps(head) == 0:
+        kept: int256 = 0
+        if leaving:
+            kept = accounts._fresh(head, self._period())
+        if balance >= kept:
+            return
     # All stopped but exits: value leaves only where nothing depends on a price.
-    errors._require(
-        not leaving or (self.core >> 160) & 255 < 4 or a.initial == 0, errors.MARKET_PAUSED
-    )
+    errors._require(not leaving or (self.core >> 160) & 255 < 4, errors.MARKET_PAUSED)
+    a: IRiskModel.Assessment = self._assess(account, head, NO_MARKET, 0, 0)
     errors._require(a.state <= DEGRADED, errors.STALE_PRICE)
-    errors._require(self._strong(head, cash._value(head, w), a, leaving), errors.UNDERWATER)
+    errors._require(
+        self._initial(head, balance, a, leaving) >= convert(a.initial, int256), errors.UNDERWATER
+    )
 
 
 @internal
@@ -303,7 +312,7 @@ def _require_health(
     """
     a: IRiskModel.Assessment = self._assess_at(account, head, market, now, word)
     balance: int256 = cash._value(head, w)
-    if self._strong(head, balance, a, False):
+    if self._strong(head, balance, a):
         return
     b: IRiskModel.Assessment = self._assess_at(account, old, market, was, word)
     e1: int256 = balance + a.unrealised + convert(a.collateral, int256)

@@ -25,12 +25,10 @@ uses: health
 uses: ledger
 
 ONE: constant(uint256) = 10**18  # a whole account
-MAX_CHARGE: constant(uint256) = (
-    2**50
-)  # ticks per lot of one uncapped charge; what is above is socialised
-SLACK: constant(
-    uint256
-) = 3  # quote units on top of a price: two floors of cash and one of the slice
+# ticks per lot of one uncapped charge; what is above is socialised
+MAX_CHARGE: constant(uint256) = 2**50
+# quote units on top of a price: two floors of cash and one of the slice
+SLACK: constant(uint256) = 3
 
 
 # A leg closed by deleveraging, kept in one word until its opposite side is charged and shrunk:
@@ -204,7 +202,7 @@ def _slice(
     moved += c
     # Fresh profit stays fresh with whoever takes it.
     period: uint256 = health._period()
-    fresh: int256 = unsafe_div(unsafe_mul(accounts._fresh(ha, period), f), 10**18)
+    fresh: int256 = unsafe_div(unsafe_mul(accounts._fresh(ha, period), f), 10**18)  # rounded down
     ha = accounts._with_fresh(ha, unsafe_sub(0, fresh), period)
     hb = accounts._with_fresh(hb, fresh, period)
     if accounts._collateral(ha) != 0:
@@ -232,7 +230,7 @@ def _slice(
         r.fee = min(t.fee, r.paid)
         hb = cash._credit(hb, w, -convert(r.paid, int256))
         ha = cash._credit(ha, w, convert(r.paid - r.fee, int256))
-        kept: uint256 = r.fee * t.keeper_share // 10000
+        kept: uint256 = r.fee * t.keeper_share // 10000  # rounded down: the rest is the fund's
         cash._set_keeper(cash._keeper() + kept)
         cash._to_fund(r.fee - kept)
     accounts.head[account] = ha
@@ -263,7 +261,7 @@ def _require_bidder(bidder: uint256, head: int256, w: uint256):
     a: IRiskModel.Assessment = health._assess(bidder, head, health.NO_MARKET, 0, 0)
     balance: int256 = cash._value(head, w)
     if a.state <= health.DEGRADED:
-        errors._require(health._strong(head, balance, a, False), errors.UNDERWATER)
+        errors._require(health._strong(head, balance, a), errors.UNDERWATER)
         return
     errors._require(a.stale_requirement * 10 <= a.linear + a.superlinear, errors.STALE_PRICE)
     e: int256 = health._initial(head, balance, a, False) - convert(a.stale_value, int256)
@@ -335,6 +333,7 @@ def _settle_legs(
         if leg > 0:
             key += 1
         c: uint256 = 0
+        # Cap and charge round down: what that leaves goes on down the waterfall.
         if rest > charged:
             cap: uint256 = convert((leg >> 64) & (2**64 - 1), uint256) * t.charge_cap // 10**9
             c = min(ledger._charge_room(key, cap, t.window), (rest - charged) // of)
@@ -419,6 +418,7 @@ def _deleverage(
         value, worth = self._collateral_value(account, h)
         # Only where E < 0: a solvent loan is never sold at its haircut, which would make a loss out of none.
         if cash._value(h, w) + convert(value, int256) < 0:
+            # The price rounds down: the buyer takes an account that nobody wanted.
             h = self._sell_collateral(account, buyer, h, worth * t.collateral_price // 10000, w)
     r: IMarginEngine.DeleverageResult = empty(IMarginEngine.DeleverageResult)
     balance: int256 = cash._value(h, w)
@@ -427,6 +427,7 @@ def _deleverage(
         r.from_fund = min(r.deficit, min(t.fund_limit, cash._fund()))
         cash._set_fund(cash._fund() - r.from_fund)
     rest: uint256 = r.deficit - r.from_fund
+    # Rounded down: what does not fit is charged to the opposite side.
     room: uint256 = cash._supplied(w) * t.social_share // 10000
     r.charged = self._settle_legs(legs, rest, room, t)
     if r.deficit != 0:

@@ -235,21 +235,24 @@ class House:
         cut = fresh if leaving else div_up(fresh * self.fresh_haircut, 10_000)
         return balance + found.initial_value - cut
 
-    def _strong(self, a: Account, balance: int, found: Assessment, leaving: bool) -> bool:
+    def _strong(self, a: Account, balance: int, found: Assessment) -> bool:
         if not a.markets and not a.collateral:
-            return balance >= (self.fresh(a) if leaving else 0)
+            return balance >= 0
         if found.state > DEGRADED:
             return False
-        return self._initial(a, balance, found, leaving) >= found.initial
+        return self._initial(a, balance, found, False) >= found.initial
 
     def _require_initial(self, account: int, leaving: bool) -> None:
         a = self.account(account)
-        found = self.assess(account, a)
+        balance = self.cash.value(a.cash)
+        # Who has no position and owes nothing needs no price, whatever collateral is left.
+        if not a.markets and balance >= (self.fresh(a) if leaving else 0):
+            return
         # All stopped but exits: value leaves only where nothing depends on a price.
-        free = not leaving or self.pause < EXITS_ONLY or found.initial == 0
-        require(free, "MarketPaused")
+        require(not leaving or self.pause < EXITS_ONLY, "MarketPaused")
+        found = self.assess(account, a)
         require(found.state <= DEGRADED, "StalePrice")
-        require(self._strong(a, self.cash.value(a.cash), found, leaving), "Underwater")
+        require(self._initial(a, balance, found, leaving) >= found.initial, "Underwater")
 
     def _require_health(
         self, account: int, market: int, was: Position, before: int, old: Account
@@ -257,7 +260,7 @@ class House:
         a = self.account(account)
         found = self.assess(account, a)
         balance = self.cash.value(a.cash)
-        if self._strong(a, balance, found, False):
+        if self._strong(a, balance, found):
             return
         prior = self.assess(
             account, old._replace(markets=a.markets - {market}), (market, was.lots, was.g)
@@ -314,6 +317,7 @@ class House:
     def deposit(self, account: int, amount: int) -> None:
         """Quote tokens in, by anyone, for any account."""
         require(amount != 0, "ZeroAmount")
+        require(owner_of(account) != 0, "NullAddress")
         self.cash.accrue(self.now)
         self.cash.move_vault(amount)
         self.accounts[account] = self._credit(self.account(account), amount * TOK)
@@ -469,8 +473,9 @@ class House:
             within = after <= config.cap_lots and after * mark <= config.cap_usd * USD
             require(within, "OpenInterestCap")
         if level != OPEN:
-            require(level <= REDUCE_ONLY, "MarketClosed")
-            require(level != REDUCE_ONLY or (b.reduced and s.reduced), "MarketReduceOnly")
+            require(config.status != CLOSED, "MarketClosed")
+            require(self.pause < EXITS_ONLY, "MarketPaused")
+            require(level < REDUCE_ONLY or (b.reduced and s.reduced), "MarketReduceOnly")
         require(b.reduced or not fill.flags & BUYER_REDUCES, "OrderReduceOnly")
         require(s.reduced or not fill.flags & SELLER_REDUCES, "OrderReduceOnly")
         for side in (b, s):
@@ -713,7 +718,7 @@ class House:
         found = self.assess(bidder, b)
         balance = self.cash.value(b.cash)
         if found.state <= DEGRADED:
-            require(self._strong(b, balance, found, False), "Underwater")
+            require(self._strong(b, balance, found), "Underwater")
             return
         require(found.stale_requirement * 10 <= found.requirement, "StalePrice")
         e = self._initial(b, balance, found, False) - found.stale_value

@@ -67,15 +67,14 @@ STOPPED = {
     2: {"open": "MarketPaused", "hand_on": "MarketReduceOnly"},
     3: {
         "open": "MarketPaused",
-        "hand_on": "MarketClosed",
-        "reduce": "MarketClosed",
+        "hand_on": "MarketReduceOnly",
         "start": "MarketPaused",
         "bid": "MarketPaused",
     },
     4: {
         "open": "MarketPaused",
-        "hand_on": "MarketClosed",
-        "reduce": "MarketClosed",
+        "hand_on": "MarketPaused",
+        "reduce": "MarketPaused",
         "start": "MarketPaused",
         "bid": "MarketPaused",
         "withdraw_held": "MarketPaused",
@@ -160,13 +159,17 @@ def test_pause__each_level__is_stricter_than_the_one_before():
         assert set(STOPPED[low]) <= set(STOPPED[high])
 
 
-def test_pause__exits_only__lets_collateral_leave_a_house_without_debts(house):
+def test_pause__exits_only__lets_unpledged_collateral_leave(house):
     """Level 4: value leaves where nothing depends on a price; pledged collateral waits."""
-    idle = house.actor("idle")
-    house.deposit_collateral(idle, 2)
+    idle, borrower = house.actor("idle", quote=10), house.actor("borrower")
+    for who in (idle, borrower):
+        house.deposit_collateral(who, 2)
     weth = house.tokens["weth"].address
+    house.engine.withdraw(borrower.id, 100 * TOKEN, borrower, sender=borrower)
     house.govern("MarginEngine", "set_pause", 4)
     house.vault.withdraw(idle.id, weth, 2 * 10**18, idle, sender=idle)
+    with reverts("MarketPaused"):
+        house.vault.withdraw(borrower.id, weth, 1, borrower, sender=borrower)
 
 
 def test_set_pause__guardian__only_raises(house):

@@ -169,6 +169,24 @@ def test_withdraw__without_positions__needs_no_oracle(house, trader):
     conserves(house)
 
 
+def test_withdraw__collateral_but_no_debt__needs_no_oracle(house, trader):
+    """P11: collateral whose feed is dead is its owner's to take, and so is the cash beside it."""
+    house.deposit_collateral(trader, 2)
+    weth = house.tokens["weth"].address
+    house.advance(30 * DAY)
+    with reverts("StalePrice"):  # a loan does need a price
+        house.engine.withdraw(trader.id, 10_001 * TOKEN, trader, sender=trader)
+    house.engine.withdraw(trader.id, 10_000 * TOKEN, trader, sender=trader)
+    house.vault.withdraw(trader.id, weth, 2 * 10**18, trader, sender=trader)
+    assert house.tokens["weth"].balanceOf(trader) == 2 * 10**18
+    conserves(house)
+
+
+def test_deposit__to_nobodys_account__is_refused(house, trader):
+    with reverts("NullAddress"):
+        house.engine.deposit(7, TOKEN, sender=trader)
+
+
 def test_withdraw__stale_price_with_a_position__is_refused(house, trader, maker):
     house.trade("ETH-PERP", trader, maker, 1, 2_000)
     house.advance(DAY + 1)
