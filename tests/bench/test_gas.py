@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from plimsoll.bench.report import PAGE, baseline, page
@@ -9,8 +11,6 @@ from plimsoll.bench.run import measure
 from plimsoll.bench.table import BARS, EXTRA, Operation
 
 GROWTH_PERCENT = 3
-# Operations that are known to be over their bar, with the reason why that is accepted for now.
-KNOWN_OVER: dict[str, str] = {}
 BUILT = [row for row in BARS if row.built]
 
 
@@ -22,9 +22,6 @@ def bench():
 @pytest.mark.parametrize("row", BUILT, ids=lambda row: row.name)
 def test_gas__operation__within_its_bar(bench, row: Operation) -> None:
     gas = bench[0][row.name]
-    if row.name in KNOWN_OVER:
-        assert gas > row.bar, f"{row.name} is within its bar: strike it from KNOWN_OVER"
-        pytest.xfail(f"{gas:,} > {row.bar:,}: {KNOWN_OVER[row.name]}")
     assert gas <= row.bar, f"{row.name}: expected {row.bar:,} at most, got {gas:,}"
 
 
@@ -56,4 +53,9 @@ def test_gas__perps_held__linear(bench) -> None:
 def test_gas__page__names_every_operation(bench) -> None:
     text = page(*bench)
     assert all(f"`{row.name}`" in text for row in (*BARS, *EXTRA))
-    assert text.splitlines()[:8] == PAGE.read_text().splitlines()[:8]
+    assert without_figures(text) == without_figures(PAGE.read_text())
+
+
+def without_figures(text: str) -> str:
+    """Masks what is measured: a zero byte more in a signature is worth a dozen gas."""
+    return re.sub(r"\*\*[\d,]+\*\*|(?<=\| )[\d,]+(?= \|$)", "N", text, flags=re.MULTILINE)
