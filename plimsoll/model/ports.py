@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plimsoll.model import vault
-from plimsoll.model.engine import owner_of
+from plimsoll.model.accounts import owner_of
 from plimsoll.model.rounding import ModelError, require
 from plimsoll.model.standard_margin import (
     Assessment,

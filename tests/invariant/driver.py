@@ -12,36 +12,15 @@ from typing import Any
 
 from plimsoll.model import auction
 from plimsoll.model.cash import TOK, Cash
-from plimsoll.model.engine import CLOSED, ONE, DeleverageTerms, Fill, SliceTerms, Standing
+from plimsoll.model.engine_types import CLOSED, DeleverageTerms, Fill, Standing
 from plimsoll.model.ledger import Market, Position
 from plimsoll.model.standard_margin import Quote
+from tests.auction_terms import check_no_worse, check_sized, curve_of, slice_of
 from tests.invariant.twin import CONFIG, START, Twin
 
-CHARGE_CAP, WINDOW = 5_000_000, 3_600  # 0.5 % of mark, an hour
-SOCIAL_SHARE, COLLATERAL_PRICE = 3_000, 9_500
-CURVE = auction.Curve(
-    x_start=50_000_000,
-    x_mid=500_000_000,
-    x_max=1_200_000_000,
-    t_mid=600,
-    t_one=1_800,
-    t_end=3_600,
-    resume=3_600,
-    max_step=60,
-    fade=3_600,
-    min_lots=1_000,
-    buffer=150_000_000,
-    fee=10_000_000,
-    keeper_share=5_000,
-    start_flat=0,
-    start_share=0,
-    exec_flat=0,
-    exec_share=0,
-    min_requirement=0,
-    charge_cap=CHARGE_CAP,
-    charge_window=WINDOW,
-    social_share=SOCIAL_SHARE,
-)
+# A charge cap of 0.5 % of mark, an hour; a third socialised; collateral at 95 %.
+TERMS = DeleverageTerms(0, 5_000_000, 3_600, 3_000, 9_500)
+CURVE = curve_of(TERMS)
 DAY = 86_400
 STALE = 2
 
@@ -328,21 +307,11 @@ class Driver:
         model = self.twin.model
         try:
             offer = auction.slice_terms(
-                auction.Standing(**before._asdict()), CURVE, elapsed, ONE * share // 100
+                auction.Standing(**before._asdict()), CURVE, elapsed, auction.ONE * share // 100
             )
         except auction.BadFraction:
             return
-        fund = model.cash.fund
-        terms = SliceTerms(
-            offer.fraction,
-            offer.discount,
-            offer.fee,
-            CURVE.keeper_share,
-            offer.bonus,
-            fund,
-            offer.insolvent,
-            offer.free,
-        )
+        terms = slice_of(offer, CURVE, model.cash.fund)
         refused, result = self.run(
             "slice", lambda: self.twin.auction("sell_slice", account, taker, terms), account, taker
         )
@@ -352,20 +321,15 @@ class Driver:
         if before.equity >= 0:
             assert result.from_fund == 0, "P19: the fund paid for a solvent account"
             # A free slice moves rounded values without a payment: some units.
-            kept = after.equity * before.requirement
-            slack = 40 if offer.free else 0
-            assert kept >= (before.equity - slack) * after.requirement, f"P16: {before} -> {after}"
+            check_no_worse(before, after, lost=40 if offer.free else 0)
         else:
-            due = -(before.equity * offer.fraction // ONE) + offer.bonus
+            due = -(before.equity * offer.fraction // auction.ONE) + offer.bonus
             lots = 20 * before.requirement // max(before.smallest, 1) if offer.capped else 0
             assert result.from_fund <= due + lots + 1_000, f"P19: {result} for {before}"
             self.events["slice for the fund"] += result.from_fund > 0
-        if offer.fraction < ONE and not offer.insolvent and not offer.capped:
-            goal = after.requirement * (auction.NANO + CURVE.buffer)
+        if offer.fraction < auction.ONE and not offer.insolvent and not offer.capped:
             self.events["sized"] += 1
-            assert after.equity * auction.NANO >= goal, f"P16: below the target: {after}"
-            most = goal * 1_002 // 1_000 + 10**15 * auction.NANO
-            assert after.equity * auction.NANO <= most, f"P16: above it: {after}"
+            check_sized(after, CURVE, dust=10**15)
 
     def deleverage(self, pick: int, buyer: int, fund_share: int) -> None:
         """P22, P23, P24."""
@@ -374,7 +338,7 @@ class Driver:
             return
         model, taker = self.twin.model, self.account(buyer)
         limit = model.cash.fund * fund_share // 100
-        terms = DeleverageTerms(limit, CHARGE_CAP, WINDOW, SOCIAL_SHARE, COLLATERAL_PRICE)
+        terms = TERMS._replace(fund_limit=limit)
         oi = {m: book.oi for m, book in model.markets.items()}
         own = {
             m: book.touch(model.position(account, m), self.twin.basis(m)).lots

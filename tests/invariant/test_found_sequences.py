@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plimsoll.model.cash import TOK
-from plimsoll.model.engine import DeleverageTerms, Fill
+from plimsoll.model.engine_types import DeleverageTerms, Fill
 from plimsoll.model.standard_margin import Quote
 from tests.invariant.twin import SIGMA, Twin
 

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from plimsoll.evm.errors import Reverted
+from plimsoll.model.accounts import root_of
 from plimsoll.model.cash import RAY, Cash, Rates
-from plimsoll.model.engine import Config, Fill, House
+from plimsoll.model.engine import House
+from plimsoll.model.engine_types import Config, Fill
 from plimsoll.model.identities import check_house
 from plimsoll.model.ledger import P_ONE, Market, Side
 from plimsoll.model.ports import AssetTerms, StandardRisk, VaultCustody
@@ -278,8 +280,6 @@ def head_word(a: Any) -> int:
 
 def hot_word(book: Market) -> int:
     """The market's hot word."""
-    from plimsoll.model.engine import root_of
-
     longs, shorts = book.sides[1], book.sides[-1]
     return (
         longs.x << 200

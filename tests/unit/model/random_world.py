@@ -10,20 +10,14 @@ from typing import Any
 
 from plimsoll.model import auction
 from plimsoll.model.cash import TOK, Cash, Rates
-from plimsoll.model.engine import (
-    ONE,
-    Config,
-    DeleverageTerms,
-    Fill,
-    House,
-    SliceTerms,
-    Standing,
-)
+from plimsoll.model.engine import House
+from plimsoll.model.engine_types import Config, DeleverageTerms, Fill, Standing
 from plimsoll.model.identities import check_house
 from plimsoll.model.ledger import P_ONE
 from plimsoll.model.ports import AssetTerms, VaultCustody
 from plimsoll.model.rounding import ModelError, div_up
 from plimsoll.model.standard_margin import Assessment, Holding, Leg, Quote
+from tests.auction_terms import check_no_worse, check_sized, curve_of, slice_of
 
 ACCOUNTS = 12
 STARTS = (60_000 * 10**9, 3_000 * 10**9)  # ticks
@@ -46,29 +40,7 @@ OPS = {
     "liquidate": 13,
 }
 TERMS = DeleverageTerms(0, 12_500_000, 3_600, 3_000, 8_500)
-CURVE = auction.Curve(
-    x_start=50_000_000,
-    x_mid=500_000_000,
-    x_max=1_200_000_000,
-    t_mid=600,
-    t_one=1_800,
-    t_end=3_600,
-    resume=3_600,
-    max_step=60,
-    fade=3_600,
-    min_lots=1_000,
-    buffer=150_000_000,
-    fee=10_000_000,
-    keeper_share=5_000,
-    start_flat=0,
-    start_share=0,
-    exec_flat=0,
-    exec_share=0,
-    min_requirement=0,
-    charge_cap=12_500_000,
-    charge_window=3_600,
-    social_share=3_000,
-)
+CURVE = curve_of(TERMS)
 
 
 class PlainRisk:
@@ -89,7 +61,8 @@ class PlainRisk:
             quote, n = self.quotes[leg.market], abs(leg.lots) * self.quotes[leg.market].mark
             unrealised += leg.lots * (quote.mark - quote.funding) + leg.g
             linear += div_up(n * 50, 1000)
-            superlinear += div_up(n * isqrt(abs(leg.lots) * ONE // DEPTHS[leg.market]) * 50, 10**12)
+            depths = abs(leg.lots) * auction.ONE // DEPTHS[leg.market]
+            superlinear += div_up(n * isqrt(depths) * 50, 10**12)
         worth = sum(h.amount * COIN for h in holdings)
         linear += div_up(worth * 150, 1000)
         return Assessment(
@@ -100,9 +73,6 @@ class PlainRisk:
             initial_value=unrealised + worth,
             initial=2 * (linear + superlinear),
         )
-
-    def close(self, market: int) -> None:
-        raise NotImplementedError
 
     def save(self) -> Any:
         return dict(self.quotes)
@@ -282,33 +252,16 @@ class RandomWorld:
         standing = auction.Standing(**before._asdict())
         offer = auction.slice_terms(standing, CURVE, elapsed)
         fund = self.house.cash.fund
-        result = self.house.sell_slice(
-            account,
-            bidder,
-            SliceTerms(
-                offer.fraction,
-                offer.discount,
-                offer.fee,
-                CURVE.keeper_share,
-                offer.bonus,
-                fund,
-                offer.insolvent,
-                offer.free,
-            ),
-        )
+        result = self.house.sell_slice(account, bidder, slice_of(offer, CURVE, fund))
         after = self.house.standing(account)
         self.events["sliced"] += 1
         self.events["paid by the fund"] += result.from_fund > 0
         if before.equity >= 0:
             assert result.from_fund == 0, "P19: the fund paid for a solvent account"
-            lost = 4 if offer.free else 0  # quote units of rounding
-            fell = after.equity * before.requirement
-            assert fell >= (before.equity - lost) * after.requirement, f"P16: {before} -> {after}"
-        if offer.fraction < ONE and not offer.insolvent:
-            goal = after.requirement * (auction.NANO + CURVE.buffer)
+            check_no_worse(before, after, lost=4 if offer.free else 0)
+        if offer.fraction < auction.ONE and not offer.insolvent:
             self.events["sized"] += 1
-            assert after.equity * auction.NANO >= goal, f"P16: below the target, {after}"
-            assert after.equity * auction.NANO <= goal * 1_002 // 1_000 + 10**15, "P16: above it"
+            check_sized(after, CURVE, dust=10**6)
 
     def deleverage(self, account: int, before: Standing) -> None:
         house, oi = self.house, [self.house.markets[m].oi for m in range(2)]

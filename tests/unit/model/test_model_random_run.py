@@ -49,8 +49,8 @@ def test_touch__any_order__same_result() -> None:
             book = house.markets[market]
             lots, g, spill = book.touch(house.position(account, market), world.risk.basis(market))
             a = house.account(account)
-            house.accounts[account] = house._credit(house._hold(a, market, lots != 0), spill)
-            house._store(account, market, lots, g)
+            house.accounts[account] = house.credit(house.hold(a, market, lots != 0), spill)
+            house.store(account, market, lots, g)
             book.book(-spill)
         check_house(house, world.risk.basis)
         cash = {a: house.cash.value(h.cash) for a, h in house.accounts.items()}

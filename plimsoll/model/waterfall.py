@@ -1,0 +1,223 @@
+"""What an auction does to a frozen account: a slice sold to a bidder, or deleveraging.
+
+Functions on the engine's state for `House` to wrap into all-or-nothing calls; money in qu.
+"""
+
+from __future__ import annotations
+
+from plimsoll.model.accounts import DEGRADED, Accounts
+from plimsoll.model.engine_types import (
+    CLOSED,
+    ISOLATED,
+    Account,
+    Closed,
+    DeleverageResult,
+    DeleverageTerms,
+    SliceResult,
+    SliceTerms,
+)
+from plimsoll.model.rounding import div_floor, div_up, require
+
+ONE = 10**18
+MAX_CHARGE = 2**50
+SLACK = 3
+
+
+def _collateral_value(house: Accounts, account: int, a: Account) -> tuple[int, int]:
+    """Collateral at mark and at its maintenance haircut."""
+    if not a.collateral:
+        return 0, 0
+    found = house.risk.assess([], house.custody.holdings(account), house.now)
+    return found.collateral, found.collateral - min(found.linear, found.collateral)
+
+
+def sell_slice(house: Accounts, account: int, bidder: int, t: SliceTerms) -> SliceResult:
+    """Sell a pro-rata slice of a frozen account; the bidder must meet R_init afterwards."""
+    require(house.pause < CLOSED, "MarketPaused")
+    cash = house.cash
+    cash.accrue(house.now)
+    a, b = house.account(account), house.account(bidder)
+    require(a.frozen, "NotFrozen")
+    require(not b.frozen, "Frozen")
+    require(account != bidder, "SelfTrade")
+    require(0 < t.fraction <= ONE, "BadFraction")
+    moved = 0
+    for market in sorted(a.markets):
+        a, b, value = _slice_leg(house, account, bidder, market, t.fraction, a, b)
+        moved += value
+    c = div_floor(cash.value(a.cash) * t.fraction, ONE)
+    a, b = house.credit(a, -c), house.credit(b, c)
+    moved += c
+    fresh = house.fresh(a) * t.fraction // ONE  # it stays fresh with whoever takes it
+    a, b = house.with_fresh(a, -fresh), house.with_fresh(b, fresh)
+    if a.collateral:
+        before, _ = _collateral_value(house, account, a)
+        house.custody.move_share(account, bidder, t.fraction)
+        a = a._replace(collateral=house.custody.count(account))
+        b = b._replace(collateral=house.custody.count(bidder))
+        after, _ = _collateral_value(house, account, a)
+        moved += before - after
+    a, b, result = _pay_slice(house, a, b, t, moved)
+    house.accounts[account], house.accounts[bidder] = a, b
+    cash.reprice()
+    require(b.mode != ISOLATED or len(b.markets) < 2, "WrongMode")
+    _require_bidder(house, bidder)
+    return result
+
+
+def _slice_leg(
+    house: Accounts, account: int, bidder: int, market: int, fraction: int, a: Account, b: Account
+) -> tuple[Account, Account, int]:
+    """Move one leg's slice: lots rounded up, g in proportion. Returns the value moved."""
+    book = house.book(market)
+    basis, _ = house.quote(market)
+    lots, g, spill = book.touch(house.position(account, market), basis)
+    sold = gm = 0
+    if lots:
+        sold, gm = book.part(lots, g, div_up(abs(lots) * fraction, ONE))
+    a = house.credit(house.hold(a, market, lots != sold), spill)
+    house.store(account, market, lots - sold, g - gm)
+    dg = -gm - spill
+    if sold:
+        theirs = book.touch(house.position(bidder, market), basis)
+        joined = book.join(theirs.lots, theirs.g, sold, gm)
+        book.sides[1 if sold > 0 else -1].oi -= abs(sold)
+        book.apply_join(sold, joined.closed)
+        b = house.hold(b, market, joined.lots != 0)
+        dg += joined.dg - theirs.spill
+        earned = joined.cash + theirs.spill
+        if earned:
+            b = house.credit(house.with_fresh(b, earned), earned)
+        # Written before the open interest is stored: the epoch is the side's in either order.
+        house.store(bidder, market, joined.lots, joined.g)
+    book.book(dg)
+    return a, b, sold * (basis - book.side(sold).x) + gm
+
+
+def _pay_slice(
+    house: Accounts, a: Account, b: Account, t: SliceTerms, moved: int
+) -> tuple[Account, Account, SliceResult]:
+    cash, paid, fee, from_fund = house.cash, 0, 0, 0
+    if t.insolvent:
+        from_fund = max(-moved, 0) + t.bonus
+        require(from_fund <= min(t.fund_limit, cash.fund), "FundEmpty")
+        cash.set_fund(cash.fund - from_fund)
+        b = house.credit(b, from_fund)
+    elif not t.free:
+        paid = max(moved - t.discount, 0) + SLACK
+        fee = min(t.fee, paid)
+        b = house.credit(b, -paid)
+        a = house.credit(a, paid - fee)
+        kept = fee * t.keeper_share // 10_000
+        cash.set_keeper(cash.keeper + kept)
+        cash.set_fund(cash.fund + fee - kept)
+    return a, b, SliceResult(moved, paid, fee, from_fund)
+
+
+def _require_bidder(house: Accounts, bidder: int) -> None:
+    b = house.account(bidder)
+    found = house.assess(bidder, b)
+    balance = house.cash.value(b.cash)
+    if found.state <= DEGRADED:
+        require(house.strong(b, balance, found), "Underwater")
+        return
+    require(found.stale_requirement * 10 <= found.requirement, "StalePrice")
+    e = house.initial_equity(b, balance, found, False) - found.stale_value
+    require(e >= found.initial, "Underwater")
+
+
+def deleverage(house: Accounts, account: int, buyer: int, t: DeleverageTerms) -> DeleverageResult:
+    """Close a frozen account against the opposite sides and find who bears its loss.
+
+    In order: legs into cash at mark; collateral sold by itself where E < 0; the fund; a capped
+    charge per lot of the opposite sides before they shrink; socialised cash up to a share; the
+    rest charged without the cap; what even that leaves socialised after all.
+    """
+    require(house.pause < CLOSED, "MarketPaused")
+    cash = house.cash
+    cash.accrue(house.now)
+    a = house.account(account)
+    require(a.frozen, "NotFrozen")
+    a, legs = _close_legs(house, account, a)
+    if a.collateral:
+        value, worth = _collateral_value(house, account, a)
+        if cash.value(a.cash) + value < 0:
+            a = _sell_collateral(house, account, buyer, a, worth * t.collateral_price // 10_000)
+    balance, deficit, from_fund = cash.value(a.cash), 0, 0
+    if balance < 0 and not a.collateral:
+        deficit = -balance
+        from_fund = min(deficit, t.fund_limit, cash.fund)
+        cash.set_fund(cash.fund - from_fund)
+    rest = deficit - from_fund
+    room = cash.supplied() * t.social_share // 10_000
+    charged = _settle_legs(house, legs, rest, room, t)
+    a = house.credit(a, deficit)
+    socialised = rest - charged
+    house.accounts[account] = a
+    cash.socialise(socialised)
+    cash.note(account, 0)
+    cash.reprice()
+    return DeleverageResult(deficit, from_fund, charged, socialised)
+
+
+def _close_legs(house: Accounts, account: int, a: Account) -> tuple[Account, list[Closed]]:
+    """Close every leg at mark into cash; only the account's own side shrinks here."""
+    legs = []
+    for market in sorted(a.markets):
+        book = house.book(market)
+        basis, quote = house.quote(market)
+        lots, g, spill = book.touch(house.position(account, market), basis)
+        value = book.value(lots, g, basis) + spill
+        a = house.with_fresh(house.hold(a, market, False), value)
+        a = house.credit(a, value)
+        house.store(account, market, 0, 0)
+        if house.configs[market].status == CLOSED:
+            book.book(-value)  # the residual takes the lots over: nobody to charge or shrink
+            continue
+        book.book(-g - spill)
+        if lots:
+            book.side(lots).oi -= abs(lots)
+            legs.append(Closed(market, lots, basis, quote.mark))
+    return a, legs
+
+
+def _settle_legs(
+    house: Accounts, legs: list[Closed], rest: int, room: int, t: DeleverageTerms
+) -> int:
+    """Charge the opposite sides, then shrink them; returns what was charged."""
+    charged, charges = 0, []
+    for leg in legs:
+        book, sign = house.book(leg.market), -1 if leg.lots > 0 else 1
+        per_lot, total = 0, book.sides[sign].oi
+        if rest > charged:
+            cap = leg.mark * t.charge_cap // 10**9
+            allowed = book.charge_room(sign, cap, t.window, house.now)
+            per_lot = min(allowed, (rest - charged) // total)
+            if per_lot:
+                book.charge_note(sign, per_lot, t.window, house.now)
+                charged += per_lot * total
+        charges.append(per_lot)
+    for i, leg in enumerate(legs):
+        book, sign = house.book(leg.market), -1 if leg.lots > 0 else 1
+        total = book.sides[sign].oi
+        if rest > charged + room:
+            more = min((rest - charged - room) // (len(legs) - i) // total, MAX_CHARGE)
+            charged += more * total
+            charges[i] += more
+        book.charge(sign, charges[i])
+        book.shrink(sign, abs(leg.lots), leg.basis)
+        book.book(0)
+    return charged
+
+
+def _sell_collateral(house: Accounts, account: int, buyer: int, a: Account, worth: int) -> Account:
+    """Sell all collateral to a buyer for `worth`."""
+    require(buyer not in (0, account), "CollateralLeft")
+    b = house.account(buyer)
+    require(not b.frozen, "Frozen")
+    house.custody.move_share(account, buyer, ONE)
+    b = house.credit(b._replace(collateral=house.custody.count(buyer)), -worth)
+    house.accounts[buyer] = b
+    a = house.credit(a._replace(collateral=house.custody.count(account)), worth)
+    _require_bidder(house, buyer)
+    return a
