@@ -93,7 +93,7 @@ def _split_types(text: str) -> list[str]:
     return [*parts, text[start:]] if text else []
 
 
-class Unsupported(NotImplementedError):
+class Unsupported(RuntimeError):
     """The chosen backend cannot do this; the message names one that can."""
 
 

@@ -5,8 +5,9 @@ Python interface loses five things, each recovered here:
 
 - revert data is turned into text, and lost where that fails. A failing transaction is run again on
   a copy of the state whose sender holds a forwarder that returns what the target reverted with;
-  origin and caller stay the same. Where the forwarded call behaves otherwise (the target looks at
-  the sender's code), the reference machine decides.
+  origin and caller stay the same, and whoever calls the sender meets its own code. Where the
+  forwarded call behaves otherwise (the target looks at the sender's code), the reference machine
+  decides.
 - log topics are dropped. The reference machine repeats the transaction when logs are asked for,
   and its output and log bodies must equal those of the fast run.
 - a failing constructor, and a transaction without funds, panic and lose the state. Constructors
@@ -37,13 +38,25 @@ BLOCK_SECONDS = 15
 _NUMBER, _TIMESTAMP = 0, 2  # places in the exported block tuple
 _STORAGE_CLEARED = 2  # account state: what is not listed is zero
 
-# calldata: 12 zero bytes, target (20), call data. Returns the call's success byte and its output.
+# Where the sender's own code waits while the forwarder stands in its place.
+_HOME = keccak(text="plimsoll.evm.fast: the sender's own code")[12:]
+# First entry, calldata: 12 zero bytes, target (20), call data. Returns the call's success byte and
+# its output. Any later entry in the transaction, and any in another contract's place (a delegate
+# call to the sender's code), is one into the sender: its own code answers.
 _FORWARDER = bytes.fromhex(
+    f"73{_HOME.hex()}5c"  # tload(home)
+    "3230141517605757"  # if that or origin != address: goto 0x57
+    f"600173{_HOME.hex()}5d"  # tstore(home, 1)
     "6020360360205f37"  # calldatacopy(0, 32, calldatasize - 32)
     "5f5f602036035f345f355af1"  # call(gas, calldataload(0), callvalue, 0, calldatasize - 32, 0, 0)
     "5f53"  # mstore8(0, success)
     "3d5f60013e"  # returndatacopy(1, 0, returndatasize)
     "3d6001015ff3"  # return(0, 1 + returndatasize)
+    "5b365f5f37"  # 0x57: calldatacopy(0, 0, calldatasize)
+    f"5f5f365f73{_HOME.hex()}5af4"  # delegatecall(gas, home, 0, calldatasize, 0, 0)
+    "3d5f5f3e"  # returndatacopy(0, 0, returndatasize)
+    "6081573d5ffd"  # if not success: revert(0, returndatasize)
+    "5b3d5ff3"  # 0x81: return(0, returndatasize)
 )
 
 
@@ -198,6 +211,8 @@ class VerbsBackend:
         """Revert data of a transaction that failed on `before`."""
         held = self.world_account(before, sender)
         probe = _with_account(before, sender, Account(held.balance, held.nonce, _FORWARDER))
+        if held.code:
+            probe = _with_account(probe, _HOME, Account(0, 1, held.code))
         machine = self._make(0, snapshot=probe)
         packed = to.rjust(32, b"\x00") + data
         output, _logs, _gas = machine.call(sender, sender, packed, value)

@@ -204,18 +204,10 @@ SELF = {
 
 def attempt(house, to, data, sender):
     """What one call meets: None for success, else the error."""
-    backend = house.evm.backend
-    before = backend._export()
     receipt = house.evm.transact(to, data, sender)
     if receipt.success:
         return None
-    output = receipt.output
-    if not output and house.evm.code(sender):
-        # The fast machine finds reasons by putting a forwarder in the sender's place, which cannot
-        # do where the sender is a contract that takes part: the reference machine tells.
-        raw = bytes.fromhex(sender[2:])
-        output = backend._reference(before).call(raw, bytes.fromhex(to[2:]), data, 0).output
-    exc = Reverted(output, receipt.halt)
+    exc = Reverted(receipt.output, receipt.halt)
     return exc.name if not exc.args else (exc.name, *exc.args)
 
 

@@ -177,6 +177,31 @@ def test_revert__any_shape__raw_data_name_and_arguments(
         assert caught.value.data == keccak(text=raw)[:4] + body
 
 
+def test_revert__sender_called_back__its_own_code_answered(evm: Evm, artifact: Artifact) -> None:
+    """A contract as sender keeps its code and storage while the reason of a failure is found."""
+    target, sender = evm.deploy(artifact, 7), evm.deploy(artifact, 8)
+    sender.put(3, 4)
+    for calls, name, args in (
+        ([sender.pack("fail_with", 9)], "TooBig", (9,)),
+        ([sender.pack("fail_bare")], "", ()),
+        ([sender.pack("on_call"), sender.pack("fail_if", 3, 4)], "TooBig", (4,)),
+        ([sender.pack("fail_if", 3, 5), sender.pack("fail_bare_selector")], "Bare", ()),
+    ):
+        with pytest.raises(Reverted) as caught:
+            target.relay(sender, calls, sender=sender)
+        assert (caught.value.name, caught.value.args) == (name, args)
+    assert sender.values(1) == 0
+
+
+def test_revert__sender_lends_its_code__run_on_the_borrowers_storage(
+    evm: Evm, artifact: Artifact
+) -> None:
+    target, sender = evm.deploy(artifact, 7), evm.deploy(artifact, 8)
+    target.put(3, 5)
+    with reverts("TooBig", 5):
+        target.run_code_of(sender, sender.pack("fail_if", 3, 5), sender=sender)
+
+
 def test_revert__view__decoded_too(probe: Contract) -> None:
     with reverts("TooBig", 3):
         probe.fail_with.call(3)

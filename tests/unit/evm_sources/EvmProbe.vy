@@ -150,3 +150,37 @@ def enter(who: address):
 @external
 def on_call():
     self.values[1] += 1
+
+
+@external
+@reentrant
+def relay(who: address, calls: DynArray[Bytes[128], 2]):
+    """Calls `who` in order, passing on what it reverts with."""
+    for data: Bytes[128] in calls:
+        success: bool = False
+        reply: Bytes[128] = b""
+        success, reply = raw_call(who, data, max_outsize=128, revert_on_failure=False)
+        if not success:
+            raw_revert(reply)
+
+
+@external
+@view
+def fail_if(key: uint256, amount: int256):
+    """Reverts with the value where it is the one named."""
+    if self.values[key] == amount:
+        raw_revert(abi_encode(convert(amount, uint256), method_id=method_id("TooBig(uint256)")))
+
+
+@external
+@reentrant
+def run_code_of(who: address, data: Bytes[128]):
+    """Runs the code of `who` on this storage, passing on what it reverts with."""
+    success: bool = False
+    reply: Bytes[128] = b""
+    success, reply = raw_call(
+        who, data, max_outsize=128, is_delegate_call=True, revert_on_failure=False
+    )
+    if not success:
+        raw_revert(reply)
+    assert len(reply) % 32 == 0
