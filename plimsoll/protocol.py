@@ -347,7 +347,7 @@ class Protocol:
         return Solvency(**parts, gap=word.gap)
 
     def auction_quote(self, account: int) -> AuctionQuote:
-        """What the account's auction asks for now; `ProtocolError` NoAuction without one."""
+        """What the account's auction asks at this time; `ProtocolError` NoAuction without one."""
         word = self.read("LiquidationAuction", "cost", account)
         return AuctionQuote(
             id=word.id,

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from plimsoll.deployment.house import House, account_id, deploy_house
+import pytest
+
+from plimsoll.deployment.house import Actor, House, account_id, deploy_house
 from plimsoll.risk_parameters import STARTING
 from plimsoll.units import Number, lots, ticks
 
@@ -47,6 +49,16 @@ def undone(house: House) -> Iterator[House]:
     finally:
         house.evm.revert(before)
         house.actors = actors
+
+
+def person(name: str) -> Any:
+    """A fixture of this name: one of the staged house's people."""
+
+    @pytest.fixture(name=name)
+    def found(house: House) -> Actor:
+        return house.actors[name]
+
+    return found
 
 
 def fill(

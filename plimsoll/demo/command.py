@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from plimsoll.console import FAILED, INTERRUPTED, OK, UNAVAILABLE, USAGE, fail, note
 from plimsoll.demo.prices import DEFAULT_HOURS, HOUR, Tape, from_files, shipped
 
-OK, FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 DEFAULT_SEED = 20200312
 LEAST_HOURS = 4
 NAME = "demo.html"
@@ -43,15 +43,13 @@ def run(options: Options) -> int:
     try:
         return _run(options)
     except KeyboardInterrupt:
-        _note("interrupted")
+        note("interrupted")
         return INTERRUPTED
     except Exception as error:
         code = _code_of(error)
         if code is None:
             raise
-        for line in str(error).splitlines() or [type(error).__name__]:
-            _note(f"error: {line}")
-        return code
+        return fail(code, error)
 
 
 def _code_of(error: Exception) -> int | None:
@@ -71,13 +69,9 @@ def _code_of(error: Exception) -> int | None:
     return FAILED if isinstance(error, StepFailed | CallReverted) else None
 
 
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def _run(options: Options) -> int:
     if options.hours < LEAST_HOURS:
-        _note(f"error: --hours: expected at least {LEAST_HOURS}, got {options.hours}")
+        note(f"error: --hours: expected at least {LEAST_HOURS}, got {options.hours}")
         return USAGE
     began = time.monotonic()
     tape = _tape(options)
@@ -134,7 +128,7 @@ def _progress(options: Options) -> Iterator[Callable[[str], None]]:
         yield lambda text: None
         return
     if not sys.stderr.isatty():
-        yield _note
+        yield note
         return
     from rich.console import Console
 

@@ -19,9 +19,8 @@ from plimsoll.demo.world import Call, Outcome, Refused, World, act
 from plimsoll.demo.world import View as WorldView
 from plimsoll.keepers import rules
 from plimsoll.keepers.facts import Native, read_facts, read_house
-from plimsoll.keepers.node import Node, Refusal, View
+from plimsoll.keepers.node import Reader, Refusal, View
 from plimsoll.keepers.rules import NANO, Decision, Facts, House, Move, Policy
-from plimsoll.localnet.rpc import Rpc
 
 FOREVER = 2**63
 INSOLVENT_AT = Decimal("1.05")  # x at which a bidder takes an insolvent account: above 1 it is paid
@@ -31,15 +30,17 @@ SMALLEST_HAND_ON = 20 * 10**15  # quote units of notional that a bidder bothers 
 Mined = Callable[[list[Outcome]], Sample]
 
 
-class WorldNode(Node):
+class WorldReader(Reader):
     """A world in place of the keepers' node: reads at the newest block, gas for nothing."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(_FreeGas("http://127.0.0.1"), world.addresses)
         self.world = world
 
     def head(self) -> tuple[int, int]:
         return self.world.number, self.world.now
+
+    def gas_price(self) -> int:
+        return 0
 
     def try_views(self, views: Sequence[View], block: int | None = None) -> list[Any]:
         wanted = [WorldView(one.contract, one.function, one.args) for one in views]
@@ -47,15 +48,6 @@ class WorldNode(Node):
             Refusal("", value.text) if isinstance(value, Refused) else value
             for value in self.world.read(wanted)
         ]
-
-
-class _FreeGas(Rpc):
-    """Answers the one question about gas that the keepers' reader asks."""
-
-    def call(self, method: str, *params: object) -> Any:
-        if method != "eth_gasPrice":
-            raise NotImplementedError(f"expected eth_gasPrice alone, got {method}")
-        return "0x0"
 
 
 @dataclass
@@ -69,7 +61,7 @@ class Keeper:
 
     def __post_init__(self) -> None:
         self.world = self.stage.world
-        self.node = WorldNode(self.world)
+        self.reader = WorldReader(self.world)
         self.me = self.cast.one("keeper").address
         self.bidders = self.cast.role("bidder")
         self.actors = self.cast.by_account()
@@ -104,10 +96,10 @@ class Keeper:
     def _read(
         self, sample: Sample, accounts: Sequence[int], bidder: Actor
     ) -> tuple[House, dict[int, Facts]]:
-        block, now = self.node.head()
-        house = read_house(self.node, bidder.account, Native(ticks=0), block, now)
+        block, now = self.reader.head()
+        house = read_house(self.reader, bidder.account, Native(ticks=0), block, now)
         marks: Mapping[int, int] = {market: book.mark for market, book in sample.books.items()}
-        found = read_facts(self.node, accounts, marks, block)
+        found = read_facts(self.reader, accounts, marks, block)
         return house, {a: one for a, one in found.items() if not isinstance(one, str)}
 
     # -- slices and deleveraging

@@ -8,6 +8,7 @@ from typing import Any
 from plimsoll.demo.checks import IDENTITIES, Sample
 from plimsoll.demo.crash import Happening, Story
 from plimsoll.demo.story_terms import (
+    PURSES,
     STEPS,
     brought,
     cents,
@@ -27,17 +28,6 @@ from plimsoll.report.model import (
     Tone,
     Waterfall,
     WaterfallStep,
-)
-
-PURSES = (
-    "Liquidated",
-    "Bidders",
-    "Makers",
-    "Other accounts",
-    "Insurance fund",
-    "Keeper budget",
-    "Fees, rounding",
-    "Less: tokens held",
 )
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from plimsoll.console import FAILED, INTERRUPTED, OK, REFUSED, UNAVAILABLE, USAGE, fail, note
 from plimsoll.deployment.chain import CallReverted, ChainError
 from plimsoll.deployment.config import ConfigError, Deployment, load_config
 from plimsoll.deployment.execute import Done, NotReady, StepFailed
@@ -28,7 +29,6 @@ from plimsoll.deployment.rpc import (
 from plimsoll.deployment.session import PlanChanged, Session, prepare
 from plimsoll.deployment.verify import Finding, failures
 
-OK, FAILED, USAGE, UNAVAILABLE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 KEY_VARIABLE = "PLIMSOLL_DEPLOYER_KEY"
 # Networks whose money is not money. Whatever is not listed here counts as a real one.
 TESTNETS = {
@@ -83,26 +83,16 @@ def run(options: Options) -> int:
     try:
         return _run(options)
     except (ConfigError, PlanError, ManifestError, Usage) as exc:
-        return _fail(USAGE, exc)
+        return fail(USAGE, exc)
     except (ChainError, NotReady) as exc:
-        return _fail(UNAVAILABLE, exc)
+        return fail(UNAVAILABLE, exc)
     except (Refused, PlanChanged) as exc:
-        return _fail(REFUSED, exc)
+        return fail(REFUSED, exc)
     except (StepFailed, CallReverted) as exc:
-        return _fail(FAILED, exc)
+        return fail(FAILED, exc)
     except KeyboardInterrupt:
-        _note("interrupted; run the same command again to go on")
+        note("interrupted; run the same command again to go on")
         return INTERRUPTED
-
-
-def _fail(code: int, exc: Exception) -> int:
-    for line in str(exc).splitlines() or [type(exc).__name__]:
-        _note(f"error: {line}")
-    return code
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _run(options: Options) -> int:
@@ -166,7 +156,7 @@ def _chain(options: Options) -> Iterator[Web3Chain]:
             _signer(options),
             Fees(options.max_fee_gwei, options.tip_gwei),
             Patience(mined=options.timeout, confirmations=options.confirmations),
-            say=(lambda text: None) if options.quiet else _note,
+            say=(lambda text: None) if options.quiet else note,
         )
     finally:
         context.__exit__(None, None, None)
@@ -292,7 +282,7 @@ def _progress(options: Options, total: int) -> Iterator[Any]:
         yield lambda number, done: None
         return
     if not sys.stderr.isatty():
-        yield lambda number, done: _note(_line(number, done, total)) if not done.skipped else None
+        yield lambda number, done: note(_line(number, done, total)) if not done.skipped else None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from plimsoll.console import FAILED, OK, REFUSED, UNAVAILABLE, USAGE, fail, note
 from plimsoll.governance.document import DocumentError, load_document
 from plimsoll.governance.proposal import Drifted, Proposal, build, current
 from plimsoll.keepers.command import URL_VARIABLE
 from plimsoll.localnet.errors import AnvilFailed, AnvilNotFound, RpcError, RpcUnavailable
 
-OK, FAILED, USAGE, UNAVAILABLE, REFUSED = 0, 1, 2, 3, 4
 STATES = {1: "unset", 2: "waiting", 4: "ready", 8: "done", 16: "expired", 32: "cancelled"}
 
 
@@ -44,21 +43,11 @@ def run(options: Options) -> int:
     try:
         return _run(options)
     except (DocumentError, ManifestError, Usage) as exc:
-        return _fail(USAGE, exc)
+        return fail(USAGE, exc)
     except (RpcUnavailable, RpcError, AnvilFailed, AnvilNotFound) as exc:
-        return _fail(UNAVAILABLE, exc)
+        return fail(UNAVAILABLE, exc)
     except Drifted as exc:
-        return _fail(REFUSED, exc)
-
-
-def _fail(code: int, exc: Exception) -> int:
-    for line in str(exc).splitlines() or [type(exc).__name__]:
-        _note(f"error: {line}")
-    return code
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+        return fail(REFUSED, exc)
 
 
 def _run(options: Options) -> int:
@@ -88,7 +77,7 @@ def _run(options: Options) -> int:
     if options.simulate:
         from plimsoll.governance.simulate import rehearse
 
-        _note("rehearsing on a fork")
+        note("rehearsing on a fork")
         rehearsal = rehearse(proposal, url, manifest.addresses(), settings, manifest.block)
         if len(rehearsal.newly) > options.max_newly:
             rehearsal.problems.append(
@@ -125,7 +114,7 @@ def _write(folder: Path, proposal: Proposal, rehearsal: Any) -> None:
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     (folder / "diff.md").write_text(render.markdown(proposal))
-    _note(f"written to {folder}: {', '.join(sorted([*files, 'diff.md']))}")
+    note(f"written to {folder}: {', '.join(sorted([*files, 'diff.md']))}")
 
 
 def _verify(options: Options, document: Any, node: Any, settings: Any) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from plimsoll.console import FAILED, INTERRUPTED, OK, REFUSED, UNAVAILABLE, USAGE, fail, note
 from plimsoll.keepers.index import Journal, JournalBusy
 from plimsoll.keepers.liquidator import Liquidator, Pass
 from plimsoll.localnet.errors import RpcError, RpcUnavailable
 
-OK, FAILED, USAGE, UNAVAILABLE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 KEY_VARIABLE = "PLIMSOLL_KEEPER_KEY"
 URL_VARIABLE = "PLIMSOLL_RPC_URL"
 NATIVE_FEED = "ETH"
@@ -61,24 +60,14 @@ def run(options: Options) -> int:
     try:
         return _run(options)
     except (ManifestError, Usage) as exc:
-        return _fail(USAGE, exc)
+        return fail(USAGE, exc)
     except (RpcUnavailable, RpcError) as exc:
-        return _fail(UNAVAILABLE, exc)
+        return fail(UNAVAILABLE, exc)
     except JournalBusy as exc:
-        return _fail(REFUSED, exc)
+        return fail(REFUSED, exc)
     except KeyboardInterrupt:
-        _note("stopped")
+        note("stopped")
         return INTERRUPTED
-
-
-def _fail(code: int, exc: Exception) -> int:
-    for line in str(exc).splitlines() or [type(exc).__name__]:
-        _note(f"error: {line}")
-    return code
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _run(options: Options) -> int:
@@ -101,7 +90,7 @@ def _loop(keeper: Liquidator, options: Options) -> int:
             failures = 0
         except (RpcUnavailable, RpcError) as exc:
             failures += 1
-            _note(f"pass failed ({failures} of {RETRIES}): {exc}")
+            note(f"pass failed ({failures} of {RETRIES}): {exc}")
             if failures >= RETRIES:
                 return UNAVAILABLE
         time.sleep(max(0.0, options.interval - (time.monotonic() - started)))
@@ -164,7 +153,7 @@ def _liquidator(options: Options) -> Iterator[Liquidator]:
         journal = Journal(
             _journal_path(options, manifest.chain_id, engine, address), engine, manifest.block
         )
-        say = _note if not options.quiet else (lambda text: None)
+        say = note if not options.quiet else (lambda text: None)
         node = Node(rpc, manifest.addresses())
         wallet = None
         if signer is not None:

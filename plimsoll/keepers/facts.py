@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plimsoll.keepers.node import Node, Refusal, View
+from plimsoll.keepers.node import Reader, Refusal, View
 from plimsoll.keepers.rules import Curve, Facts, House
 
 
@@ -18,7 +18,9 @@ class Native:
     ticks: int = 0
 
 
-def read_house(node: Node, bidder: int | None, native: Native, block: int, timestamp: int) -> House:
+def read_house(
+    node: Reader, bidder: int | None, native: Native, block: int, timestamp: int
+) -> House:
     """What all accounts share. The feed is read at the latest price even where it is stale."""
     wanted = [View("MarginEngine", "core"), View("MarginEngine", "keeper_budget")]
     if native.feed is not None:
@@ -36,7 +38,7 @@ def read_house(node: Node, bidder: int | None, native: Native, block: int, times
         block=block,
         timestamp=timestamp,
         pause=values[0] >> 160 & 255,
-        gas_price=int(node.rpc.call("eth_gasPrice"), 16),
+        gas_price=node.gas_price(),
         native=ticks,
         room=room,
         budget=values[1],
@@ -44,7 +46,7 @@ def read_house(node: Node, bidder: int | None, native: Native, block: int, times
 
 
 def read_facts(
-    node: Node, accounts: Sequence[int], marks: Mapping[int, int], block: int
+    node: Reader, accounts: Sequence[int], marks: Mapping[int, int], block: int
 ) -> dict[int, Facts | str]:
     """Facts of each account at one block; where a view reverts, why, as text.
 
@@ -91,7 +93,7 @@ def read_facts(
     return found
 
 
-def read_marks(node: Node, block: int) -> dict[int, int]:
+def read_marks(node: Reader, block: int) -> dict[int, int]:
     """The mark of every market, ticks; markets without a price are left out."""
     count = node.view("MarginEngine", "market_count", block=block)
     markets = node.try_views(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,35 @@ class Refusal:
     text: str
 
 
-class Node:
+class Reader(ABC):
+    """A deployment as the keepers' rules read it."""
+
+    @abstractmethod
+    def head(self) -> tuple[int, int]:
+        """Number and timestamp of the newest block."""
+
+    @abstractmethod
+    def gas_price(self) -> int:
+        """What a unit of gas costs at the moment, wei."""
+
+    @abstractmethod
+    def try_views(self, views: Sequence[View], block: int | None = None) -> list[Any]:
+        """Decoded values in order; a revert gives its `Refusal` in place of the value."""
+
+    def views(self, views: Sequence[View], block: int | None = None) -> list[Any]:
+        """Decoded values in order; a revert raises `RpcUnavailable` with the view's name."""
+        values = self.try_views(views, block)
+        for view, value in zip(views, values, strict=True):
+            if isinstance(value, Refusal):
+                raise RpcUnavailable(f"{view.contract}.{view.function}: {value.text}")
+        return values
+
+    def view(self, contract: str, function: str, *args: Any, block: int | None = None) -> Any:
+        """One decoded value."""
+        return self.views([View(contract, function, args)], block)[0]
+
+
+class Node(Reader):
     """A deployment behind a node. `addresses`: contract address by name."""
 
     def __init__(self, rpc: Rpc, addresses: Mapping[str, str]) -> None:
@@ -37,14 +66,15 @@ class Node:
         self.addresses = dict(addresses)
 
     def head(self) -> tuple[int, int]:
-        """Number and timestamp of the newest block."""
         block = self.rpc.call("eth_getBlockByNumber", "latest", False)
         if not isinstance(block, dict):
             raise RpcUnavailable("the node knows no latest block")
         return int(block["number"], 16), int(block["timestamp"], 16)
 
+    def gas_price(self) -> int:
+        return int(self.rpc.call("eth_gasPrice"), 16)
+
     def try_views(self, views: Sequence[View], block: int | None = None) -> list[Any]:
-        """Decoded values in order; a revert gives its `Refusal` in place of the value."""
         tag = "latest" if block is None else hex(block)
         calls = [
             (
@@ -72,18 +102,6 @@ class Node:
                 )
             values.append(decoder(view.contract, view.function)(raw))
         return values
-
-    def views(self, views: Sequence[View], block: int | None = None) -> list[Any]:
-        """Decoded values in order; a revert raises `RpcUnavailable` with the view's name."""
-        values = self.try_views(views, block)
-        for view, value in zip(views, values, strict=True):
-            if isinstance(value, Refusal):
-                raise RpcUnavailable(f"{view.contract}.{view.function}: {value.text}")
-        return values
-
-    def view(self, contract: str, function: str, *args: Any, block: int | None = None) -> Any:
-        """One decoded value."""
-        return self.views([View(contract, function, args)], block)[0]
 
 
 def refusal(error: RpcError) -> Refusal:

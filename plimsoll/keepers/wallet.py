@@ -131,7 +131,7 @@ class Wallet:
     def _fees(self) -> dict[str, int] | None:
         head = self.node.rpc.call("eth_getBlockByNumber", "latest", False)
         if "baseFeePerGas" not in head:
-            price = int(self.node.rpc.call("eth_gasPrice"), 16)
+            price = self.node.gas_price()
             return {"gasPrice": price} if price <= self.ceiling else None
         base = int(head["baseFeePerGas"], 16)
         tip = max(1, int(self.node.rpc.call("eth_maxPriorityFeePerGas"), 16))

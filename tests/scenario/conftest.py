@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from plimsoll.deployment.house import Actor, House
-from tests.stage import staged, undone
+from plimsoll.deployment.house import House
+from tests.stage import person, staged, undone
 
 
 @pytest.fixture(scope="session")
@@ -21,21 +21,7 @@ def house(scenario_house: House) -> Iterator[House]:
         yield one
 
 
-@pytest.fixture
-def trader(house: House) -> Actor:
-    return house.actors["trader"]
-
-
-@pytest.fixture
-def rival(house: House) -> Actor:
-    return house.actors["rival"]
-
-
-@pytest.fixture
-def maker(house: House) -> Actor:
-    return house.actors["maker"]
-
-
-@pytest.fixture
-def liquidator(house: House) -> Actor:
-    return house.actors["liquidator"]
+trader = person("trader")
+rival = person("rival")
+maker = person("maker")
+liquidator = person("liquidator")

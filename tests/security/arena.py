@@ -322,24 +322,23 @@ def build(house: House, owner: str) -> Arena:
     house.engine.set_operator(people["operator"], FOREVER, 1, 10**20, sender=owner)
     house.engine.set_operator(people["mover"], FOREVER, 2, 0, sender=owner)
     house.govern("MarginEngine", "set_status", 1, 2)
-    domain = orders.Domain(house.evm.chain_id, house.orders.address)
-    pair = tuple(
-        orders.sign(
-            orders.Order(
-                account=account_id(address_of(name)),
-                market=ETH,
-                buy=name == "alice",
-                size=Decimal(1),
-                limit_price=Decimal(1_820),
-                expiry=FOREVER,
-                nonce=1,
-            ),
-            domain,
-            key_of(name),
-        )
-        for name in ("alice", "bob")
+    pair = signed_order(house, "alice", nonce=1), signed_order(house, "bob", nonce=1)
+    return Arena(house, pair, operation)
+
+
+def signed_order(house: House, name: str, nonce: int) -> orders.SignedOrder:
+    """For one ether at 1,820 USD: alice buys, whoever else sells."""
+    order = orders.Order(
+        account=account_id(address_of(name)),
+        market=ETH,
+        buy=name == "alice",
+        size=Decimal(1),
+        limit_price=Decimal(1_820),
+        expiry=FOREVER,
+        nonce=nonce,
     )
-    return Arena(house, (pair[0], pair[1]), operation)
+    domain = orders.Domain(house.evm.chain_id, house.orders.address)
+    return orders.sign(order, domain, key_of(name))
 
 
 def _fund_account(house: House, name: str) -> None:

@@ -22,7 +22,7 @@ from plimsoll.deployment.house import TEST_CONTRACTS, account_id
 from plimsoll.risk_parameters import STARTING
 from plimsoll.signed_reports import PriceReport, encode_update, sign
 from plimsoll.testing import reverts
-from tests.security.arena import DEPLOYABLES, NONE, Arena, address_of, key_of
+from tests.security.arena import DEPLOYABLES, NONE, Arena, address_of, key_of, signed_order
 from tests.stage import (
     ETH,
     FOREVER,
@@ -252,23 +252,7 @@ def fills(arena: Arena, count: int) -> None:
 
 def wires(arena: Arena, count: int) -> list[orders.SignedOrder]:
     """Alice's and bob's orders in turn, each with its own nonce."""
-    domain = orders.Domain(arena.house.evm.chain_id, arena.house.orders.address)
-    return [
-        orders.sign(
-            orders.Order(
-                account=account_id(address_of(name)),
-                market=ETH,
-                buy=name == "alice",
-                size=Decimal(1),
-                limit_price=Decimal(1_820),
-                expiry=FOREVER,
-                nonce=10 + i,
-            ),
-            domain,
-            key_of(name),
-        )
-        for i, name in ((i, ("alice", "bob")[i % 2]) for i in range(count))
-    ]
+    return [signed_order(arena.house, ("alice", "bob")[i % 2], nonce=10 + i) for i in range(count)]
 
 
 def send(

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from plimsoll.deployment.house import Actor, House
-from tests.stage import staged, undone
+from plimsoll.deployment.house import House
+from tests.stage import person, staged, undone
 
 
 @pytest.fixture(scope="session")
@@ -21,16 +21,6 @@ def house(engine_house: House) -> Iterator[House]:
         yield one
 
 
-@pytest.fixture
-def trader(house: House) -> Actor:
-    return house.actors["trader"]
-
-
-@pytest.fixture
-def maker(house: House) -> Actor:
-    return house.actors["maker"]
-
-
-@pytest.fixture
-def stranger(house: House) -> Actor:
-    return house.actors["stranger"]
+trader = person("trader")
+maker = person("maker")
+stranger = person("stranger")

@@ -30,6 +30,17 @@ def borrow(house, who, amount, weth=100):
     return -cash(house, who.id)
 
 
+def lend_all(house):
+    """Everybody leaves and one borrower takes what is left; returns the borrower."""
+    for name in ("maker", "liquidator", "rival"):
+        who = house.actors[name]
+        house.engine.withdraw(who.id, cash(house, who.id) // TOK, who, sender=who)
+    borrower = house.actor("borrower")
+    house.deposit_collateral(borrower, 100)
+    house.engine.withdraw(borrower.id, 10_000 * TOKEN, borrower, sender=borrower)
+    return borrower
+
+
 # -- deposit
 
 
@@ -203,12 +214,7 @@ def test_withdraw__beyond_the_cap_on_loans__is_refused(house, trader):
 
 def test_withdraw__with_the_vault_empty__says_so(house, trader):
     """All tokens are lent out: claims stay, tokens do not."""
-    for name in ("maker", "liquidator", "rival"):
-        who = house.actors[name]
-        house.engine.withdraw(who.id, cash(house, who.id) // TOK, who, sender=who)
-    borrower = house.actor("borrower")
-    house.deposit_collateral(borrower, 100)
-    house.engine.withdraw(borrower.id, 10_000 * TOKEN, borrower, sender=borrower)
+    borrower = lend_all(house)
     assert house.engine.buckets() % 2**64 == 0
     with reverts("VaultShort"):
         house.engine.withdraw(trader.id, 1, trader, sender=trader)
@@ -370,12 +376,7 @@ def test_interest__between_borrower_and_lenders__conserves(house, trader):
 
 
 def test_interest__with_the_vault_empty__runs_at_the_top_of_the_line(house, trader):
-    for name in ("maker", "liquidator", "rival"):
-        who = house.actors[name]
-        house.engine.withdraw(who.id, cash(house, who.id) // TOK, who, sender=who)
-    borrower = house.actor("borrower")
-    house.deposit_collateral(borrower, 100)
-    house.engine.withdraw(borrower.id, 10_000 * TOKEN, borrower, sender=borrower)
+    borrower = lend_all(house)
     rates = house.engine.rates()
     base, slope, above = ((rates >> shift) % 2**24 for shift in (0, 24, 48))
     top = base + slope * 8_000 // 10_000 + above * 2_000 // 10_000
