@@ -40,8 +40,9 @@ DUST_EQUITY: constant(uint256) = 10**12
 @pure
 def _position(standing: IMarginEngine.Standing) -> Position:
     """
-    @notice E and R as the auction counts them. The clock stops where stale or halted feeds carry more
-            than a tenth of R; up to there their collateral counts nothing and their legs lose their R.
+    @notice E and R as the auction counts them. The clock stops where stale, halted or recovering feeds
+            carry more than a tenth of R; up to there stale and halted feeds' collateral counts nothing and
+            their legs lose their R, while recovering ones have a price and are taken at it.
     """
     requirement: uint256 = standing.linear + standing.superlinear
     if standing.stale_requirement * 10 > requirement:

@@ -72,6 +72,7 @@ OLD_REPORT: constant(uint256) = 813100589  # OldReport()
 FUTURE_REPORT: constant(uint256) = 3322359785  # FutureReport()
 BAD_SOURCE: constant(uint256) = 2076037577  # BadSource()
 STARVED_CALL: constant(uint256) = 3989270827  # StarvedCall()
+FEE_SHORT: constant(uint256) = 2282779456  # FeeShort()
 
 # risk
 BAD_PARAMETER: constant(uint256) = 2395246102  # BadParameter()

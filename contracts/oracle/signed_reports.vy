@@ -75,7 +75,7 @@ def _add_set(signers: DynArray[address, 16], threshold: uint256) -> uint256:
 @internal
 @view
 def _accept(
-    feed: uint256, source: uint256, kept: uint256, terms: uint256, update: Bytes[705], now: uint256
+    feed: uint256, kept: uint256, terms: uint256, update: Bytes[705], now: uint256
 ) -> uint256:
     """
     @notice The datum word of a report. Reverts BadArgument if the update is misshapen, OldReport if
@@ -83,55 +83,66 @@ def _accept(
             its price is outside the feed's bounds, BadQuorum with too few signatures, BadSigner or
             BadSignature for a wrong one.
     @param feed The feed's id.
-    @param source The source word.
-    @param kept The datum word accepted last; 0 if none.
+    @param kept The datum word accepted last, with the source's own terms.
     @param terms The feed's terms word.
     @param update The bytes laid out above, at least MIN_UPDATE of them.
     @param now Seconds.
     """
-    errors._require((len(update) - HEAD) % SIGNATURE == 0, errors.BAD_ARGUMENT)
+    # Proof: the update has at least MIN_UPDATE > HEAD bytes.
+    if unsafe_sub(len(update), HEAD) % SIGNATURE != 0:
+        errors._fail(errors.BAD_ARGUMENT)
     head: uint256 = extract32(update, 0, output_type=uint256)
     price: uint256 = (head >> 184) & (2**64 - 1)
     time: uint256 = (head >> 152) & (2**32 - 1)
     sequence: uint256 = (head >> 88) & (2**64 - 1)
     # Proof: the field's sign bit (87) goes to bit 255, the arithmetic shift extends it.
     premium: int256 = convert(convert(head << 168, bytes32), int256) >> 224
-    errors._require(time <= now, errors.FUTURE_REPORT)
-    errors._require(
-        sequence > feed_word._datum_round(kept)
-        and time >= feed_word._datum_time(kept)
-        and time + feed_terms._max_age(source) >= now,
-        errors.OLD_REPORT,
-    )
-    errors._require(feed_terms._price_in_bounds(terms, price), errors.OUT_OF_RANGE)
+    if time > now:
+        errors._fail(errors.FUTURE_REPORT)
+    # Fields of the kept datum in place: time 56-87, round 88-167, max_age 186-202. Proof: time is
+    # < 2**32 and max_age < 2**17.
+    if (
+        sequence <= (kept >> 88) & (2**80 - 1)
+        or time < (kept >> 56) & (2**32 - 1)
+        or unsafe_add(time, (kept >> 186) & (2**17 - 1)) < now
+    ):
+        errors._fail(errors.OLD_REPORT)
+    if not feed_terms._price_in_bounds(terms, price):
+        errors._fail(errors.OUT_OF_RANGE)
     digest: bytes32 = eip712._hash_typed_data_v4(
         keccak256(abi_encode(REPORT_TYPE, feed, head >> 248, price, time, sequence, premium))
     )
-    self._check_signatures(digest, update, source)
+    self._check_signatures(digest, update, (kept >> 207) & (2**32 - 1), (kept >> 203) & 15)
     limit: int256 = convert(feed_terms._premium_clamp(terms), int256)
-    return feed_word._datum(price, time, sequence, max(min(premium, limit), -limit))
+    datum: uint256 = feed_word._datum(price, time, sequence, max(min(premium, limit), -limit))
+    return datum | (kept & feed_word.SIGNED_FIELDS)
 
 
 @internal
 @view
-def _check_signatures(digest: bytes32, update: Bytes[705], source: uint256):
+def _check_signatures(
+    digest: bytes32, update: Bytes[705], signer_set: uint256, threshold: uint256
+):
     """
     @notice Reverts unless enough members of the set signed; every signature given must be sound.
     @param digest What they signed.
     @param update The update with the signatures.
-    @param source The source word: signer set and threshold.
+    @param signer_set The set's id.
+    @param threshold Signatures needed.
     """
-    signer_set: uint256 = source & convert(max_value(uint160), uint256)
-    count: uint256 = (len(update) - HEAD) // SIGNATURE
-    errors._require(count <= MAX_SIGNATURES, errors.TOO_MANY)
-    errors._require(count >= source >> 200, errors.BAD_QUORUM)
+    # Proof: the update has HEAD bytes and then whole signatures, at most MAX_SIGNATURES because it
+    # is a Bytes[705].
+    count: uint256 = unsafe_div(unsafe_sub(len(update), HEAD), SIGNATURE)
+    if count < threshold:
+        errors._fail(errors.BAD_QUORUM)
     last: uint256 = 0
     for i: uint256 in range(count, bound=MAX_SIGNATURES):
         # Proof: i < 8, so the offset is under 800 and extract32 checks it against the length.
         at: uint256 = unsafe_add(HEAD, unsafe_mul(i, SIGNATURE))
         signer_word: uint256 = extract32(update, at, output_type=uint256) >> 96
         signer: address = convert(signer_word, address)
-        errors._require(signer_word > last and self.members[signer_set][signer], errors.BAD_SIGNER)
+        if signer_word <= last or not self.members[signer_set][signer]:
+            errors._fail(errors.BAD_SIGNER)
         last = signer_word
         r: uint256 = extract32(update, unsafe_add(at, 20), output_type=uint256)
         s: uint256 = extract32(update, unsafe_add(at, 52), output_type=uint256)
@@ -139,7 +150,8 @@ def _check_signatures(digest: bytes32, update: Bytes[705], source: uint256):
         sound: bool = s <= HALF_N and ecrecover(digest, v, r, s) == signer
         if not sound and signer.is_contract:
             sound = self._contract_signed(signer, digest, slice(update, unsafe_add(at, 20), 65))
-        errors._require(sound, errors.BAD_SIGNATURE)
+        if not sound:
+            errors._fail(errors.BAD_SIGNATURE)
 
 
 @internal
