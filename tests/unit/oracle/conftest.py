@@ -158,7 +158,9 @@ class World:
         ages = ages or [max_age] * len(sources)
         self.list_only(sources, feed, ages=ages, twists=twists, **changes)
         kinds = [
-            model.Source(isinstance(source, int), age, decimals_of(source), **(twists or {}).get(i, {}))
+            model.Source(
+                isinstance(source, int), age, decimals_of(source), **(twists or {}).get(i, {})
+            )
             for i, (source, age) in enumerate(zip(sources, ages, strict=True))
         ]
         twin = model.Feed(
