@@ -96,8 +96,14 @@ class Standing:
 
     @property
     def stopped(self) -> bool:
-        """Whether stale or halted feeds carry more than a tenth of R: the clock stops."""
-        return self.stale_requirement * 10 > self.requirement
+        """Whether stale or halted feeds carry more than a tenth of R: the clock stops.
+
+        Of an account that meets R at the last prices, what would be taken off E counts.
+        """
+        carried = self.stale_requirement
+        if self.equity >= self.requirement:
+            carried = max(carried, self.stale_value)
+        return carried * 10 > self.requirement
 
     @property
     def stale(self) -> int:
