@@ -238,7 +238,7 @@ def deleverage(account: uint256, buyer: uint256):
     """
     @notice Closes an account nobody took at mark against the whole opposite side: a solvent one without
             collateral once x has reached 1, others once it has reached x_max, one with nothing left to sell
-            at once.
+            at once. A solvent one without positions is not: it stays on sale for nothing.
     @param account The account in auction.
     @param buyer Account that takes the collateral, at its haircut value times a share that falls to zero
                  after t_end; 0 where none is left (the engine fails with CollateralLeft otherwise).
@@ -482,8 +482,9 @@ def _exhausted(standing: IMarginEngine.Standing, word: uint256, elapsed: uint256
     """
     @notice Whether only deleveraging is left: see `deleverage`.
     """
-    if standing.perps == 0 and standing.collateral == 0:
-        return True
+    if standing.perps == 0 and (standing.collateral == 0 or standing.equity >= 0):
+        # A covered loan has nothing to close: calls would change nothing and yet be paid, each.
+        return standing.collateral == 0
     # Collateral may have to be sold under its mark at others' cost, so what holds some stays on sale for
     # nothing (x = 1) until t_end even where E >= 0.
     if standing.equity >= 0 and standing.collateral == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plimsoll.compiler import compile_contract
 from plimsoll.testing import reverts
-from tests.stage import FOREVER, ONE, USD, conserves, equity, move_price, ruin
+from tests.stage import FOREVER, ONE, TOKEN, USD, conserves, equity, move_price, ruin, run_auction
 
 
 def replaced(house):
@@ -60,3 +60,29 @@ def test_bid__fund_covers_a_part_of_a_whole_account__sells_that_part(house, trad
     assert -500 * USD <= got < -499 * USD  # half the fund an event
     assert -4_501 * USD < equity(house, trader.id) < -4_500 * USD
     conserves(house)
+
+
+def test_deleverage__solvent_loan_without_positions__nothing_to_close_nothing_paid(
+    house,
+):
+    """P20. A loan that is still covered has no legs to close and no loss to recognise: calls
+    made again and again are not paid again and again. It stays on sale for nothing."""
+    house.fund.sponsor(house.mint(house.actor("sponsor"), 10_000), sender=house.actors["sponsor"])
+    house.insure(1_000_000)
+    house.fund.fund_budget(10**30, sender=house.actors["keeper"])
+    owner, keeper = house.actor("owner"), house.actors["keeper"]
+    house.deposit_collateral(owner, 100, "weth")
+    house.engine.withdraw(owner.id, 178_000 * TOKEN, owner, sender=owner)
+    move_price(house, 1_850)
+    house.auction.start(owner.id, sender=keeper)
+    run_auction(house, owner.id, 1_260)
+    budget = house.engine.keeper_budget()
+    assert budget > 0
+    assert equity(house, owner.id) > 0
+    for _ in range(3):
+        with reverts("AuctionNotOver"):
+            house.auction.deleverage(owner.id, 0, sender=keeper)
+    assert house.engine.keeper_budget() == budget
+    liquidator = house.actors["liquidator"]
+    house.auction.bid(owner.id, liquidator.id, 0, ONE, 0, FOREVER, sender=liquidator)
+    assert house.engine.head(owner.id) == 0
