@@ -32,6 +32,7 @@ from contracts.oracle import feed_word
 from contracts.oracle import realised_variance
 from contracts.oracle import settlement_window
 from contracts.oracle import signed_reports
+from contracts.oracle import signer_sets
 
 implements: IOracleAdapter
 
@@ -39,7 +40,8 @@ initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: eip712
 initializes: feed_state
-initializes: signed_reports[eip712 := eip712]
+initializes: signer_sets
+initializes: signed_reports[eip712 := eip712, signer_sets := signer_sets]
 initializes: aggregation[feed_state := feed_state]
 
 exports: (
@@ -304,7 +306,7 @@ def is_signer(signer_set: uint256, signer: address) -> bool:
     @param signer_set The set's id.
     @param signer The address.
     """
-    return signed_reports.members[signer_set][signer]
+    return signer_sets.members[signer_set][signer]
 
 
 @external
@@ -315,7 +317,7 @@ def threshold(signer_set: uint256) -> uint256:
     @notice Signatures a report of this set needs; 0 if there is no such set.
     @param signer_set The set's id.
     """
-    return signed_reports.thresholds[signer_set]
+    return signer_sets.thresholds[signer_set]
 
 
 # -- guardian -------------------------------------------------------------------------------------
@@ -426,7 +428,7 @@ def add_signer_set(signers: DynArray[address, 16], threshold: uint256) -> uint25
     @return The set's id.
     """
     self._check_owner()
-    return signed_reports._add_set(signers, threshold)
+    return signer_sets._add_set(signers, threshold)
 
 
 @external
@@ -521,7 +523,7 @@ def _checked_source(source: feed_terms.SourceTerms) -> uint256:
     else:
         target = source.signer_set
         sound = sound and source.kind == feed_terms.SIGNED and source.target == empty(address)
-        threshold = signed_reports.thresholds[source.signer_set]
+        threshold = signer_sets.thresholds[source.signer_set]
         sound = sound and threshold != 0
     errors._require(sound, errors.BAD_SOURCE)
     return feed_terms._pack_source(source.kind, target, decimals, source.max_age, threshold)

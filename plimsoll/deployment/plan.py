@@ -124,6 +124,7 @@ def _constructors(
             "cancellers": timelock.cancellers,
         },
         "OracleAdapter": {"owner": owner, "guardian": guardian},
+        "ImpliedSurfaces": {"oracle": at["OracleAdapter"], "owner": owner, "guardian": guardian},
         "StandardMargin": {"oracle": at["OracleAdapter"], "engine": engine, "owner": owner},
         "CollateralVault": {"engine": engine, "quote_token": quote, "owner": owner},
         "MarginEngineAdmin": {"vault": vault},

@@ -28,6 +28,7 @@ from plimsoll.evm import MAX_INITCODE_BYTES
 CONTRACTS = (
     "Timelock",
     "OracleAdapter",
+    "ImpliedSurfaces",
     "StandardMargin",
     "CollateralVault",
     "MarginEngineAdmin",
