@@ -45,23 +45,27 @@ class PriceReport:
 
     def digest(self, chain_id: int, adapter: str) -> bytes:
         """What the signers sign for the adapter at this address on this chain."""
-        domain = keccak(
-            abi_encode(
-                ["bytes32", "bytes32", "bytes32", "uint256", "address"],
-                [
-                    DOMAIN_TYPE,
-                    keccak(text=DOMAIN_NAME),
-                    keccak(text=DOMAIN_VERSION),
-                    chain_id,
-                    adapter,
-                ],
-            )
+        return keccak(b"\x19\x01" + b"".join(typed_parts(self, chain_id, adapter)))
+
+
+def typed_parts(report: PriceReport, chain_id: int, adapter: str) -> tuple[bytes, bytes]:
+    """The two hashes of the EIP-712 message: the domain's and the report's."""
+    domain = keccak(
+        abi_encode(
+            ["bytes32", "bytes32", "bytes32", "uint256", "address"],
+            [
+                DOMAIN_TYPE,
+                keccak(text=DOMAIN_NAME),
+                keccak(text=DOMAIN_VERSION),
+                chain_id,
+                adapter,
+            ],
         )
-        fields = [self.feed, self.source, self.price, self.time, self.sequence, self.premium]
-        struct = keccak(
-            abi_encode(["bytes32"] + ["uint256"] * 5 + ["int256"], [REPORT_TYPE, *fields])
-        )
-        return keccak(b"\x19\x01" + domain + struct)
+    )
+    r = report
+    fields = [r.feed, r.source, r.price, r.time, r.sequence, r.premium]
+    struct = keccak(abi_encode(["bytes32"] + ["uint256"] * 5 + ["int256"], [REPORT_TYPE, *fields]))
+    return domain, struct
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,10 @@ def _grown() -> (uint256, uint256, uint256):
     a: uint256 = t & M96
     if a != 0:
         share: uint256 = (self.rates >> 88) & 65535
-        # Rounded down twice; what that leaves of the interest is `kept`.
-        gain: uint256 = min(interest * (10**4 - share) // 10**4 // a, M96 - supply)
+        # Rounded down twice; what that leaves of the interest is `kept`. Where more is lent than supplied (money
+        # of the fund, paper profit) a share supplied earns no more than one lent pays: the supply index, at most
+        # the borrow index in each era, stays so and within its width, and nobody's crumb can run it up.
+        gain: uint256 = min(interest * (10**4 - share) // 10**4 // a, supply * step // borrow)
         supply += gain
         kept = interest - a * gain
     head: uint256 = (

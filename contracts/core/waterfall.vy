@@ -225,8 +225,14 @@ def _slice(
         errors._require(r.from_fund <= min(t.fund_limit, cash._fund()), errors.FUND_EMPTY)
         cash._set_fund(cash._fund() - r.from_fund)
         hb = cash._credit(hb, w, convert(r.from_fund, int256))
-    elif not t.free:
-        r.paid = convert(max(moved - convert(t.discount, int256), 0), uint256) + SLACK
+        # Lots round up: a slice thinner than a lot can be worth something though the account is not.
+        r.paid = convert(max(moved, 0), uint256)
+    else:
+        # For the same reason a slice for nothing costs what it is worth beyond the discount.
+        r.paid = convert(max(moved - convert(t.discount, int256), 0), uint256)
+        if not t.free:
+            r.paid += SLACK
+    if r.paid != 0:
         r.fee = min(t.fee, r.paid)
         hb = cash._credit(hb, w, -convert(r.paid, int256))
         ha = cash._credit(ha, w, convert(r.paid - r.fee, int256))

@@ -21,7 +21,7 @@
         never at the start: an owner who starts an auction and cures it is paid nothing. Each slice pays at
         most its sold R times a bounded rate, nothing under `min_requirement`, and where the bidder pays a
         fee at most the keepers' part of that fee: whoever sells to himself pays more than he earns.
-@custom:kill Engine governance replaces the auction; running accounts then need a thaw by the new one.
+@custom:kill Engine governance replaces the auction; accounts it left frozen are started or ended by the new one.
 """
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
@@ -216,14 +216,17 @@ def bid(
 def end(account: uint256):
     """
     @notice Ends the auction of an account that meets R again, and unfreezes it. x and the time are kept
-            for a restart.
+            for a restart. One that an auction since replaced left frozen is unfrozen likewise.
     @param account The account in auction.
     @dev Anyone. While the clock is stopped E counts at the last prices: adding collateral always cures.
-         Errors: NoAuction; NothingToDo while E < R.
+         Errors: NoAuction; NothingToDo while E < R (`start` takes over what a replaced auction froze).
     """
-    run: runs.Run = self._running(account)
+    run: runs.Run = runs._load(account)
     standing: IMarginEngine.Standing = staticcall ENGINE.standing(account)
     position: slices.Position = slices._position(standing)
+    if not run.running:
+        self._thaw_left(account, position)
+        return
     errors._require(not slices._liquidatable(position), errors.NOTHING_TO_DO)
     run = self._advance(run, position.stopped or self._paused())
     run = self._finish(account, run)
@@ -235,7 +238,7 @@ def deleverage(account: uint256, buyer: uint256):
     """
     @notice Closes an account nobody took at mark against the whole opposite side: a solvent one without
             collateral once x has reached 1, others once it has reached x_max, one with nothing left to sell
-            at once.
+            at once. A solvent one without positions is not: it stays on sale for nothing.
     @param account The account in auction.
     @param buyer Account that takes the collateral, at its haircut value times a share that falls to zero
                  after t_end; 0 where none is left (the engine fails with CollateralLeft otherwise).
@@ -479,8 +482,9 @@ def _exhausted(standing: IMarginEngine.Standing, word: uint256, elapsed: uint256
     """
     @notice Whether only deleveraging is left: see `deleverage`.
     """
-    if standing.perps == 0 and standing.collateral == 0:
-        return True
+    if standing.perps == 0 and (standing.collateral == 0 or standing.equity >= 0):
+        # A covered loan has nothing to close: calls would change nothing and yet be paid, each.
+        return standing.collateral == 0
     # Collateral may have to be sold under its mark at others' cost, so what holds some stays on sale for
     # nothing (x = 1) until t_end even where E >= 0.
     if standing.equity >= 0 and standing.collateral == 0:
@@ -535,10 +539,15 @@ def _funded(
     # order of 20 R per leg's lots where a leg has lost its notional at a 5 % rate. Whole accounts round
     # by units only. Never over the need itself: tiny slices must not eat up the fund's caps.
     slack: uint256 = 1_000
-    if offer.capped and standing.smallest > 0:
-        slack += min(20 * requirement // standing.smallest, need)
+    lot: uint256 = 0
+    if standing.smallest > 0:
+        lot = min(20 * requirement // standing.smallest, need)
+    if offer.capped:
+        slack += lot
     limit: uint256 = extcall FUND.draw(WHOLE_ACCOUNT, need + slack)
     if limit < need + slack:
+        if not offer.capped:
+            slack += lot  # no whole account any more
         errors._require(limit > slack, errors.FUND_EMPTY)
         sold.fraction = offer.fraction * (limit - slack) // need
         errors._require(sold.fraction > 0, errors.FUND_EMPTY)
@@ -581,6 +590,21 @@ def _finish(account: uint256, run: runs.Run) -> runs.Run:
     extcall ENGINE.thaw(account)
     log ILiquidationAuction.Ended(account=account, number=run.number, elapsed=run.elapsed)
     return done
+
+
+@internal
+def _thaw_left(account: uint256, position: slices.Position):
+    """
+    @notice Unfreezes an account that a replaced auction left frozen and that meets R. NoAuction where the
+            engine has it not frozen; NothingToDo while E < R.
+    """
+    thawed: bool = raw_call(
+        ENGINE.address,
+        abi_encode(account, method_id=method_id("thaw(uint256)")),
+        revert_on_failure=False,
+    )
+    errors._require(thawed, errors.NO_AUCTION)
+    errors._require(not slices._liquidatable(position), errors.NOTHING_TO_DO)
 
 
 @internal

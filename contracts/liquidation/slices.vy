@@ -43,9 +43,15 @@ def _position(standing: IMarginEngine.Standing) -> Position:
     @notice E and R as the auction counts them. The clock stops where stale, halted or recovering feeds
             carry more than a tenth of R; up to there stale and halted feeds' collateral counts nothing and
             their legs lose their R, while recovering ones have a price and are taken at it.
+            An account that meets R at the last prices is not sold for want of a price: there what would
+            be taken off E may itself not be more than a tenth of R. Collateral with a small haircut is
+            a small part of R and yet worth many times that.
     """
     requirement: uint256 = standing.linear + standing.superlinear
-    if standing.stale_requirement * 10 > requirement:
+    carried: uint256 = standing.stale_requirement
+    if standing.equity >= convert(requirement, int256):
+        carried = max(carried, standing.stale_value)
+    if carried * 10 > requirement:
         return Position(equity=standing.equity, requirement=requirement, stale=0, stopped=True)
     return Position(
         equity=standing.equity - convert(standing.stale_value, int256),

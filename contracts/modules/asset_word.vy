@@ -97,7 +97,7 @@ def _with_cap(terms: uint256, cap: uint256, length: uint256, now: uint256) -> ui
     standing: uint256 = self._cap_at_floor(terms, now)
     elapsed: uint256 = length
     if cap > standing:
-        elapsed = length * standing // cap
+        elapsed = length * standing // cap  # down: the cap now is no higher for it
     kept: uint256 = terms & ~_CAP_FIELDS
     return kept | (length << 192) | ((now - elapsed) << 96) | cap
 

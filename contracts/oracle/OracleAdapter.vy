@@ -37,6 +37,7 @@ from contracts.oracle import realised_variance
 from contracts.oracle import sequencer
 from contracts.oracle import settlement_window
 from contracts.oracle import signed_reports
+from contracts.oracle import signer_sets
 
 # One storage layout for both bytecodes: this order is the layout.
 initializes: ownable
@@ -44,7 +45,8 @@ initializes: ownable_2step[ownable := ownable]
 initializes: eip712
 initializes: oracle_roles[ownable := ownable]
 initializes: feed_state
-initializes: signed_reports[eip712 := eip712]
+initializes: signer_sets
+initializes: signed_reports[eip712 := eip712, signer_sets := signer_sets]
 initializes: sequencer
 initializes: settlement_window[feed_state := feed_state]
 initializes: price_sources[feed_state := feed_state]

@@ -11,7 +11,6 @@
 
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
-from snekmate.utils import eip712_domain_separator as eip712
 from contracts.modules import errors
 from contracts.modules import quote_word
 from contracts.oracle import breaker
@@ -24,16 +23,15 @@ from contracts.oracle import price_sources
 from contracts.oracle import pyth_source
 from contracts.oracle import sequencer
 from contracts.oracle import settlement_window
-from contracts.oracle import signed_reports
+from contracts.oracle import signer_sets
 from contracts.oracle import source_listing
 
 # One storage layout for both bytecodes: this order is the layout.
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
-initializes: eip712
 initializes: oracle_roles[ownable := ownable]
 initializes: feed_state
-initializes: signed_reports[eip712 := eip712]
+initializes: signer_sets
 initializes: sequencer
 initializes: settlement_window[feed_state := feed_state]
 initializes: price_sources[feed_state := feed_state]
@@ -41,7 +39,7 @@ initializes: feed_books[
     feed_state := feed_state, sequencer := sequencer, settlement_window := settlement_window
 ]
 initializes: source_listing[
-    feed_state := feed_state, price_sources := price_sources, signed_reports := signed_reports
+    feed_state := feed_state, price_sources := price_sources, signer_sets := signer_sets
 ]
 
 exports: oracle_roles.guardian
@@ -82,7 +80,6 @@ def __init__():
     ownable.__init__()
     ownable_2step.__init__()
     ownable._transfer_ownership(empty(address))
-    eip712.__init__("Plimsoll Oracle", "1")
 
 
 # -- guardian -------------------------------------------------------------------------------------
@@ -194,7 +191,7 @@ def add_signer_set(signers: DynArray[address, 16], threshold: uint256) -> uint25
     @return The set's id.
     """
     oracle_roles._check_owner()
-    return signed_reports._add_set(signers, threshold)
+    return signer_sets._add_set(signers, threshold)
 
 
 @external
@@ -359,7 +356,7 @@ def is_signer(signer_set: uint256, signer: address) -> bool:
     @param signer_set The set's id.
     @param signer The address.
     """
-    return signed_reports.members[signer_set][signer]
+    return signer_sets.members[signer_set][signer]
 
 
 @external
@@ -370,7 +367,7 @@ def threshold(signer_set: uint256) -> uint256:
     @notice Signatures a report of this set needs; 0 if there is no such set.
     @param signer_set The set's id.
     """
-    return signed_reports.thresholds[signer_set]
+    return signer_sets.thresholds[signer_set]
 
 
 # -- of a poke ------------------------------------------------------------------------------------

@@ -16,12 +16,12 @@ from contracts.oracle import feed_terms
 from contracts.oracle import feed_word
 from contracts.oracle import price_sources
 from contracts.oracle import pyth_source
-from contracts.oracle import signed_reports
+from contracts.oracle import signer_sets
 from contracts.oracle import uniswap_source
 
 uses: feed_state
 uses: price_sources
-uses: signed_reports
+uses: signer_sets
 
 
 event SourceChanged:
@@ -118,7 +118,7 @@ def _checked(feed: uint256, source: feed_terms.SourceTerms) -> uint256:
     else:
         sound = sound and source.max_conf == 0
     if kind == feed_terms.SIGNED:
-        threshold: uint256 = signed_reports.thresholds[source.signer_set]
+        threshold: uint256 = signer_sets.thresholds[source.signer_set]
         sound = sound and source.target == empty(address) and threshold != 0
         errors._require(sound and not source.inverse and source.via == 0, errors.BAD_SOURCE)
         return feed_terms._pack_source(source, source.signer_set, 0, threshold)

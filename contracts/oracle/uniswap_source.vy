@@ -126,9 +126,9 @@ def _price_floor(tick: int256, decimals0: uint256, decimals1: uint256) -> uint25
 def _check(source: uint256, extra: uint256, factory: address) -> bool:
     """
     @notice Whether the source can be listed: the pool is its factory's, its tokens have the decimals
-            claimed, the window is at least 300 s, the pool keeps an observation for every 12 s of
-            it (a block of Ethereum; governance sees to more on a faster chain), liquidity is asked
-            for, and there is a sound answer now.
+            claimed, the window is at least 300 s, the pool keeps enough observations to span it
+            with one every 12 s (a block of Ethereum; governance sees to more on a faster chain),
+            liquidity is asked for, and there is a sound answer now.
     @param source The source word.
     @param extra The extra word.
     @param factory The Uniswap v3 factory that governance trusts.
@@ -152,7 +152,8 @@ def _check(source: uint256, extra: uint256, factory: address) -> bool:
     if len(slot0) == 0:
         return False
     kept: uint256 = extract32(slot0, 96, output_type=uint256)
-    if kept < unsafe_div(window, BLOCK_SECONDS):
+    # The oldest of them is `kept` - 1 blocks old. Proof: window < 2**32.
+    if kept < unsafe_div(unsafe_add(window, 2 * BLOCK_SECONDS - 1), BLOCK_SECONDS):
         return False
     return self._observe(source, extra, block.timestamp)[0] != 0
 

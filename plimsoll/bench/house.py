@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
+from math import isqrt
 from typing import Any
 
 from plimsoll import orders
@@ -23,6 +24,8 @@ from plimsoll.deployment.plan import build_plan
 from plimsoll.evm.abi import make_encoder
 from plimsoll.signed_reports import PriceReport, encode_update
 from plimsoll.signed_reports import sign as sign_report
+from plimsoll.signed_surfaces import SliceReport, SurfaceReport
+from plimsoll.signed_surfaces import sign as sign_surface
 from plimsoll.units import Number, lots, ticks, to_units, token_units
 
 TEST_CONTRACTS = PROJECT_ROOT / "tests" / "contracts"
@@ -177,6 +180,20 @@ class House:
         adapter = self.addresses["OracleAdapter"]
         return encode_update(one, sign_report(one, [SIGNER_KEY], self.chain.chain_id, adapter))
 
+    def surface_report(self, expiries: Sequence[int]) -> tuple[Any, ...]:
+        """Arguments of a surface report of feed 1: a smile about 60 % on each expiry, now."""
+        self.sequence += 1
+        now = self.chain.block()[1]
+        slices = []
+        for expiry in expiries:
+            variance = 36 * 10**10 * (expiry - now) // 31_536_000
+            b = isqrt(variance * 10**12) // 5
+            numbers = (variance * 4 // 5, b, -3 * 10**11, 10**9, variance * 10**12 // (5 * b))
+            slices.append(SliceReport(expiry, ticks(PRICE), *numbers))
+        report = SurfaceReport(1, now, self.sequence, tuple(slices))
+        contract = self.addresses["ImpliedSurfaces"]
+        return report.arguments(sign_surface(report, [SIGNER_KEY], self.chain.chain_id, contract))
+
     # -- orders
 
     def order(
@@ -321,7 +338,7 @@ def _configuration(aggregators: dict[int, list[str]], chain_id: int) -> dict[str
     signed = {"kind": "signed", "signer_set": "bench", "max_age_seconds": SOURCE_AGE}
     feeds.append({**feed, "name": f"F{SIGNED}", "id": SIGNED, "quorum": 1, "sources": [signed]})
     raw["oracle"] = {
-        "signer_sets": {"bench": {"signers": [_signer()], "threshold": 1}},
+        "signer_sets": {"bench": {"signers": [report_signer()], "threshold": 1}},
         "feeds": feeds,
     }
     raw["markets"] = [
@@ -332,7 +349,8 @@ def _configuration(aggregators: dict[int, list[str]], chain_id: int) -> dict[str
     return raw
 
 
-def _signer() -> str:
+def report_signer() -> str:
+    """Who signs all reports."""
     return _address(bytes.fromhex(SIGNER_KEY[2:]))
 
 

@@ -13,7 +13,15 @@ from collections.abc import Callable, Sequence
 from plimsoll import orders
 from plimsoll.bench.breakdown import Breakdown, break_down
 from plimsoll.bench.chain import OPTIONS, BenchChain
-from plimsoll.bench.house import PRICE, SIGNED, THREE, Actor, House, deploy
+from plimsoll.bench.house import (
+    PRICE,
+    SIGNED,
+    THREE,
+    Actor,
+    House,
+    deploy,
+    report_signer,
+)
 from plimsoll.bench.sizes import contract_sizes
 from plimsoll.deployment.abi import calldata
 from plimsoll.localnet.anvil import Anvil
@@ -43,6 +51,7 @@ def measure(progress: Callable[[str], None] | None = None) -> tuple[Gas, Breakdo
             ("money", _money),
             ("debt", _with_debt),
             ("oracle", _oracle),
+            ("surfaces", _surfaces),
             ("auctions", _auctions),
             *((f"{n} holders", _whole_waterfall(n)) for n in HOLDERS),
             ("no deficit", lambda h: {"deleverage_1_no_deficit": _deleverage(h, 10, 0.87)}),
@@ -183,6 +192,25 @@ def _oracle(house: House) -> Gas:
     house.do(keeper, "OracleAdapter", "poke", SIGNED, house.report())
     house.chain.advance(60)
     gas["report_1"] = house.do(keeper, "OracleAdapter", "poke", SIGNED, house.report())
+    return gas
+
+
+def _surfaces(house: House) -> Gas:
+    """Reports on eight expiries that have slices already: one among them, then all."""
+    keeper, lock = house.chain.account, house.addresses["Timelock"]
+    now = house.chain.block()[1]
+    expiries = [now // 1_800 * 1_800 + 7 * 86_400 * weeks for weeks in range(1, 9)]
+    house.do(lock, "ImpliedSurfaces", "add_signer_set", [report_signer()], 1)
+    terms = (1, 86_400, 500, 5_000, 100, 50_000, 20_000)
+    house.do(lock, "ImpliedSurfaces", "set_terms", 1, terms)
+    house.do(lock, "ImpliedSurfaces", "list_expiries", 1, expiries)
+    house.do(keeper, "ImpliedSurfaces", "submit", *house.surface_report(expiries))
+    gas = {}
+    for count in (1, 8):
+        house.chain.advance(60)
+        chosen = expiries[2 : 2 + count] if count == 1 else expiries
+        report = house.surface_report(chosen)
+        gas[f"surface_{count}"] = house.do(keeper, "ImpliedSurfaces", "submit", *report)
     return gas
 
 

@@ -89,6 +89,8 @@ EXTRA: tuple[Operation, ...] = (
     Operation("poke_1", "oracle poke, 1 aggregator"),
     Operation("poke_3", "oracle poke, 3 aggregators"),
     Operation("report_1", "oracle poke with a report of 1 signer"),
+    Operation("surface_1", "one implied slice between two neighbours, 1 signer"),
+    Operation("surface_8", "eight implied slices in one report, 1 signer"),
     Operation("cancel", "one order, repeat"),
     Operation("realise", "a position's loss to cash, by its owner"),
     Operation("deleverage_1_no_deficit", "solvent account: nobody pays"),

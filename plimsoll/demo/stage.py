@@ -252,17 +252,10 @@ def _deploy(
     fork: Anvil, deployer: Account, config: Deployment, out: Path, say: Say
 ) -> tuple[Plan, list[Done], int]:
     """The real plan from a signing account, then the real verification of code and every role."""
-    from plimsoll.deployment.rpc import LocalSigner, Patience, Web3Chain, connect
-
-    class Quick(Web3Chain):
-        """Waits by mining: nobody else makes blocks here."""
-
-        def wait_until(self, timestamp: int, note: str) -> None:
-            while self.block()[1] < timestamp:
-                fork.mine()
+    from plimsoll.deployment.rpc import IdleChain, LocalSigner, Patience, connect
 
     patience = Patience(mined=30, poll=0.002)
-    chain = Quick(connect(fork.url), LocalSigner(deployer.key), patience=patience)
+    chain = IdleChain(connect(fork.url), LocalSigner(deployer.key), patience=patience)
     path = out / "demo-deployment.json"
     path.unlink(missing_ok=True)
     session = prepare(config, chain, path)

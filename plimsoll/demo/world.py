@@ -223,14 +223,7 @@ class AnvilWorld:
         return [self._outcome(c, r) for c, r in zip(calls, receipts, strict=True)]
 
     def _send(self, call: Call) -> str:
-        fields = {
-            "from": call.sender,
-            "to": call.to,
-            "data": "0x" + call.data.hex(),
-            "gas": hex(GAS),
-            "value": hex(call.value),
-        }
-        return str(self.rpc.call("eth_sendTransaction", fields))
+        return str(self.rpc.call("eth_sendTransaction", _request(call)))
 
     def _outcome(self, call: Call, receipt: dict[str, Any] | None) -> Outcome:
         if receipt is None:
@@ -275,15 +268,8 @@ class AnvilWorld:
         ]
 
     def trial(self, call: Call) -> bytes | Refused:
-        request = {
-            "from": call.sender,
-            "to": call.to,
-            "data": "0x" + call.data.hex(),
-            "gas": hex(GAS),
-            "value": hex(call.value),
-        }
         try:
-            return bytes.fromhex(self.rpc.call("eth_call", request, "latest")[2:])
+            return bytes.fromhex(self.rpc.call("eth_call", _request(call), "latest")[2:])
         except RpcError as error:
             return Refused(bytes.fromhex((error.data or "0x")[2:]))
 
@@ -320,6 +306,17 @@ class AnvilWorld:
 
     def close(self) -> None:
         self.anvil.stop()
+
+
+def _request(call: Call) -> dict[str, str]:
+    """The call as a node takes it."""
+    return {
+        "from": call.sender,
+        "to": call.to,
+        "data": "0x" + call.data.hex(),
+        "gas": hex(GAS),
+        "value": hex(call.value),
+    }
 
 
 class EvmWorld:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from plimsoll.evm import backend
 from plimsoll.evm.abi import to_address
 
 PROXY_INITCODE = bytes.fromhex("67363d3d37363d34f03d5260086018f3")
@@ -16,16 +17,8 @@ def salt_of(deployment: str, contract: str) -> bytes:
 
 
 def create_address(sender: str, nonce: int) -> str:
-    """Where a contract lands that `sender` creates with this nonce (RLP of both, hashed)."""
-    if nonce == 0:
-        packed = b"\x80"
-    elif nonce < 0x80:
-        packed = bytes([nonce])
-    else:
-        raw = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
-        packed = bytes([0x80 + len(raw)]) + raw
-    body = b"\x94" + to_address(sender) + packed
-    return str(to_checksum_address(keccak(bytes([0xC0 + len(body)]) + body)[12:]))
+    """Where a contract lands that `sender` creates with this nonce."""
+    return str(to_checksum_address(backend.create_address(to_address(sender), nonce)))
 
 
 def proxy_address(factory: str, salt: bytes) -> str:

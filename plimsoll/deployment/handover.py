@@ -14,6 +14,7 @@ from plimsoll.deployment.words import NotZero
 # Contracts with an owner; all end with the timelock.
 OWNED = (
     "OracleAdapter",
+    "ImpliedSurfaces",
     "StandardMargin",
     "CollateralVault",
     "MarginEngine",

@@ -129,6 +129,11 @@ class House:
         return self.contracts["InsuranceFund"]
 
     @property
+    def surfaces(self) -> Contract:
+        """ImpliedSurfaces."""
+        return self.contracts["ImpliedSurfaces"]
+
+    @property
     def orders(self) -> Contract:
         """SignedOrders."""
         return self.contracts["SignedOrders"]

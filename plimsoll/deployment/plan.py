@@ -126,6 +126,7 @@ def _constructors(
         },
         "OracleAdmin": {},
         "OracleAdapter": {"owner": owner, "guardian": guardian, "admin": at["OracleAdmin"]},
+        "ImpliedSurfaces": {"oracle": at["OracleAdapter"], "owner": owner, "guardian": guardian},
         "StandardMargin": {"oracle": at["OracleAdapter"], "engine": engine, "owner": owner},
         "CollateralVault": {"engine": engine, "quote_token": quote, "owner": owner},
         "MarginEngineAdmin": {"vault": vault},

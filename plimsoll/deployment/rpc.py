@@ -199,10 +199,12 @@ class Web3Chain:
 
     def _nudge(self) -> None:
         """Mines a block where the node is a development one that mines only on transactions."""
-        from web3.types import RPCEndpoint
-
         if "anvil" in str(self._ask(lambda: self.web3.client_version)).lower():
-            self.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
+            self._request("evm_mine")
+
+    def _request(self, method: str, *params: Any) -> None:
+        """One of a development node's own methods."""
+        self._ask(lambda: self.web3.provider.make_request(method, list(params)))
 
     def logs(self, address: str, topics: list[bytes], first_block: int) -> list[Any] | None:
         """Logs of one contract with one of these first topics; None where the node refuses."""
@@ -357,6 +359,18 @@ class Web3Chain:
                     raise ChainError(f"the node does not answer: {short(exc)}") from exc
                 time.sleep(0.2 * (attempt + 1))
         raise AssertionError("unreachable")
+
+
+class IdleChain(Web3Chain):
+    """A development chain that mines only what it is sent: a block is mined at the time waited for.
+
+    `Web3Chain` asks such a node for a block too, but lets the time pass first.
+    """
+
+    def wait_until(self, timestamp: int, note: str) -> None:
+        if self.block()[1] < timestamp:
+            self._request("evm_setNextBlockTimestamp", timestamp)
+            self._request("evm_mine")
 
 
 def revert_data(exc: Exception) -> bytes:

@@ -29,6 +29,7 @@ CONTRACTS = (
     "Timelock",
     "OracleAdmin",
     "OracleAdapter",
+    "ImpliedSurfaces",
     "StandardMargin",
     "CollateralVault",
     "MarginEngineAdmin",

@@ -25,7 +25,7 @@ ADMIN = bytes(32)  # DEFAULT_ADMIN_ROLE
 # EIP-712 domains (name, version) and share token of the contracts that have them.
 DOMAINS = {
     "OracleAdapter": ("Plimsoll Oracle", "1"),
-    "OracleAdmin": ("Plimsoll Oracle", "1"),  # compiled in, and never used there
+    "ImpliedSurfaces": ("Plimsoll Surfaces", "1"),
     "SignedOrders": ("Plimsoll SignedOrders", "1"),
     "InsuranceFund": ("Plimsoll Insurance Fund", "1"),
 }
@@ -173,7 +173,7 @@ class _Verifier:
         }
         for name, seconds in delays.items():
             yield self._same(f"Timelock.{name}", seconds, self._read("Timelock", name))
-        for name in ("MarginEngine", "OracleAdapter"):
+        for name in ("MarginEngine", "OracleAdapter", "ImpliedSurfaces"):
             guardian = settings.roles.guardian
             yield self._same(f"{name}.guardian", guardian, self._read(name, "guardian"))
         treasury = checksummed(f"0x{self._read('MarginEngine', 'fee_split') % 2**160:040x}")

@@ -132,7 +132,7 @@ def _liquidator(options: Options) -> Iterator[Liquidator]:
     )
     if not 0 < policy.max_fraction <= ONE:
         raise Usage(f"--max-fraction: expected above 0 and at most 1, got {options.max_fraction}")
-    with _network(options) as url:
+    with network(options.rpc, options.network) as url:
         rpc = Rpc(url)
         found = rpc.chain_id()
         if found != manifest.chain_id:
@@ -140,7 +140,7 @@ def _liquidator(options: Options) -> Iterator[Liquidator]:
                 f"expected chain {manifest.chain_id} as in the manifest, got {found}; connect to "
                 "the other network or name another manifest"
             )
-        signer = None if options.dry_run else _signer(options)
+        signer = None if options.dry_run else sender(options.account, options.network)
         address = signer.address if signer is not None else ""
         bidder = _bidder(options.bidder, address)
         native = Native(ticks=ticks(options.native_usd)) if options.native_usd else None
@@ -185,22 +185,22 @@ def _journal_path(options: Options, chain_id: int, engine: str, address: str) ->
 
 
 @contextmanager
-def _network(options: Options) -> Iterator[str]:
+def network(rpc: str | None, choice: str | None) -> Iterator[str]:
     """The node's URL: given, or that of the network ape connects to."""
-    url = options.rpc or os.environ.get(URL_VARIABLE)
-    if url and options.network is None:
+    url = rpc or os.environ.get(URL_VARIABLE)
+    if url and choice is None:
         yield url
         return
-    if options.network is None:
+    if choice is None:
         raise Usage(f"no node: pass --rpc URL, set {URL_VARIABLE}, or name a --network of ape")
     from ape import networks
     from ape.exceptions import ApeException
 
     try:
-        context = networks.parse_network_choice(options.network)
+        context = networks.parse_network_choice(choice)
         provider = context.__enter__()
     except (ApeException, OSError, ValueError) as exc:
-        shown = options.network.partition("://")[0]
+        shown = choice.partition("://")[0]
         raise RpcUnavailable(f"no connection to {shown}: {type(exc).__name__}") from exc
     try:
         yield str(getattr(provider, "http_uri", None) or getattr(provider, "uri", ""))
@@ -208,10 +208,11 @@ def _network(options: Options) -> Iterator[str]:
         context.__exit__(None, None, None)
 
 
-def _signer(options: Options) -> Any:
+def sender(alias: str | None, choice: str | None) -> Any:
+    """The account that sends: ape's, or the private key in the environment."""
     from plimsoll.deployment.rpc import ApeSigner, LocalSigner
 
-    if options.account is None:
+    if alias is None:
         key = os.environ.get(KEY_VARIABLE)
         if not key:
             raise Usage(
@@ -221,16 +222,31 @@ def _signer(options: Options) -> Any:
             return LocalSigner(key)
         except ValueError as exc:
             raise Usage(f"{KEY_VARIABLE}: expected a private key of 32 bytes in hex") from exc
-    from ape import accounts
-
-    if options.account not in accounts.aliases:
-        known = ", ".join(sorted(accounts.aliases)) or "none"
-        raise Usage(f"--account: expected one of ape's aliases ({known}), got {options.account!r}")
-    if options.network is None:
+    if choice is None:
         raise Usage("--account signs through ape: name its --network instead of --rpc")
-    account: Any = accounts.load(options.account)
-    account.set_autosign(True)
-    return ApeSigner(account)
+    return ApeSigner(ape_account(alias, "--account"))
+
+
+def ape_account(alias: str, option: str) -> Any:
+    """An account of ape that signs without asking; `Usage` names the option it came by."""
+    import click
+    from ape import accounts
+    from ape.exceptions import ApeException
+    from ape.logging import logger
+
+    logger.set_level("ERROR")  # its warnings, one per signature, would go among the results
+    if alias not in accounts.aliases:
+        known = ", ".join(sorted(accounts.aliases)) or "none"
+        raise Usage(f"{option}: expected one of ape's aliases ({known}), got {alias!r}")
+    account: Any = accounts.load(alias)
+    try:
+        account.set_autosign(True)
+    except (ApeException, click.Abort) as exc:
+        raise Usage(
+            f"{option}: {alias!r} stays locked; give its passphrase in "
+            f"APE_ACCOUNTS_{alias}_PASSPHRASE"
+        ) from exc
+    return account
 
 
 def _bidder(text: str | None, address: str) -> int | None:

@@ -20,24 +20,30 @@ MAX_ACCOUNTS = 1_400  # answers stay under the size limit of code, 24,576 bytes
 _OPS = {
     "ADD": 0x01, "MUL": 0x02, "SUB": 0x03, "LT": 0x10, "ISZERO": 0x15, "AND": 0x16, "OR": 0x17,
     "SHL": 0x1B, "SHR": 0x1C, "CODESIZE": 0x38, "CODECOPY": 0x39, "RETURNDATASIZE": 0x3D,
-    "MLOAD": 0x51, "MSTORE": 0x52, "JUMP": 0x56, "JUMPI": 0x57, "GAS": 0x5A, "RETURN": 0xF3,
-    "STATICCALL": 0xFA,
+    "RETURNDATACOPY": 0x3E, "TIMESTAMP": 0x42, "NUMBER": 0x43,
+    "MLOAD": 0x51, "MSTORE": 0x52, "JUMP": 0x56, "JUMPI": 0x57, "GAS": 0x5A, "CALL": 0xF1,
+    "RETURN": 0xF3, "STATICCALL": 0xFA,
 }  # fmt: skip
 # Memory: 0 calldata of a call | 64 what it returns | then the words below, then the answer.
 _RETURNED, _AT, _FILL, _FROZEN, _OUT = 0x40, 0x180, 0x1A0, 0x1C0, 0x200
 _STANDING_WORDS = 9
 _EQUITY, _LINEAR, _SUPERLINEAR, _STALE_VALUE = (_RETURNED + 32 * i for i in (0, 1, 2, 4))
 
-Token = str | int
+Token = str | int | tuple[str, int]
 
 
-def _assemble(tokens: list[Token]) -> bytes:
-    """Opcodes by name, numbers as the shortest PUSH, `:name` a place, `@name` a push of it."""
+def assemble(tokens: list[Token]) -> bytes:
+    """Opcodes by name, numbers as the shortest PUSH, `:name` a place, `@name` a push of it.
+
+    A number in a pair with "WIDE" takes two bytes whatever it is.
+    """
     code, places, uses = bytearray(), dict[str, int](), list[tuple[int, str]]()
     for token in tokens:
         if isinstance(token, int):
             raw = token.to_bytes(max(1, (token.bit_length() + 7) // 8), "big")
             code += bytes([0x5F + len(raw)]) + raw
+        elif isinstance(token, tuple):
+            code += b"\x61" + token[1].to_bytes(2, "big")
         elif token.startswith(":"):
             places[token[1:]] = len(code)
             code.append(0x5B)
@@ -104,7 +110,7 @@ def build(engine: str, head_selector: bytes, standing_selector: bytes) -> bytes:
         *_t("fill MLOAD 16 ADD fill MSTORE at MLOAD 32 ADD at MSTORE @loop JUMP", **at),
         ":done", *_t("out fill MLOAD SUB out RETURN", **at),
     ]  # fmt: skip
-    return _assemble(tokens)
+    return assemble(tokens)
 
 
 @dataclass(frozen=True)

@@ -209,8 +209,8 @@ def moves(facts: Facts, house: House, policy: Policy) -> list[Move]:
 
 def exhausted(facts: Facts) -> bool:
     """Whether only deleveraging is left, by the auction's own rule."""
-    if facts.perps == 0 and facts.collateral == 0:
-        return True
+    if facts.perps == 0 and (facts.collateral == 0 or not facts.negative):
+        return facts.collateral == 0  # a covered loan has nothing to close
     solvent_perps = not facts.negative and facts.collateral == 0
     return facts.elapsed >= (facts.curve.t_one if solvent_perps else facts.curve.t_end)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from plimsoll.keepers.index import Flight, Journal
 from plimsoll.keepers.node import Node, Refusal, refusal
 from plimsoll.localnet.errors import RpcError
+from plimsoll.localnet.rpc import Rpc
 
 GWEI = 10**9
 GAS_MARGIN_PERCENT = 30
@@ -48,6 +49,19 @@ class Outcome:
     gas_used: int = 0
     block: int = 0
     text: str = ""
+
+
+def network_fees(rpc: Rpc, ceiling: int) -> dict[str, int] | None:
+    """Fee fields as the network asks now; None where that is above `ceiling` (wei per gas)."""
+    head = rpc.call("eth_getBlockByNumber", "latest", False)
+    if "baseFeePerGas" not in head:
+        price = int(rpc.call("eth_gasPrice"), 16)
+        return {"gasPrice": price} if price <= ceiling else None
+    base = int(head["baseFeePerGas"], 16)
+    tip = max(1, int(rpc.call("eth_maxPriorityFeePerGas"), 16))
+    if base + tip > ceiling:
+        return None
+    return {"maxFeePerGas": min(2 * base + tip, ceiling), "maxPriorityFeePerGas": tip}
 
 
 class Wallet:
@@ -109,7 +123,7 @@ class Wallet:
             return []
         rpc = self.node.rpc
         nonce = int(rpc.call("eth_getTransactionCount", self.signer.address, "pending"), 16)
-        fees = self._fees()
+        fees = network_fees(self.node.rpc, self.ceiling)
         if fees is None:
             text = f"the network asks for more than {self.ceiling / GWEI:g} gwei per gas"
             return [Outcome(order, "refused", text=text) for order in wanted]
@@ -127,18 +141,6 @@ class Wallet:
         done = {id(one.order) for one in outcomes}
         left = [order for order in wanted if id(order) not in done]
         return outcomes + [Outcome(order, "refused", text="not sent") for order in left]
-
-    def _fees(self) -> dict[str, int] | None:
-        head = self.node.rpc.call("eth_getBlockByNumber", "latest", False)
-        if "baseFeePerGas" not in head:
-            price = self.node.gas_price()
-            return {"gasPrice": price} if price <= self.ceiling else None
-        base = int(head["baseFeePerGas"], 16)
-        tip = max(1, int(self.node.rpc.call("eth_maxPriorityFeePerGas"), 16))
-        if base + tip > self.ceiling:
-            return None
-        most = min(2 * base + tip, self.ceiling)
-        return {"maxFeePerGas": most, "maxPriorityFeePerGas": tip}
 
     def _launch(self, order: Order, nonce: int, fees: dict[str, int]) -> str:
         from eth_utils.crypto import keccak

@@ -96,8 +96,14 @@ class Standing:
 
     @property
     def stopped(self) -> bool:
-        """Whether stale or halted feeds carry more than a tenth of R: the clock stops."""
-        return self.stale_requirement * 10 > self.requirement
+        """Whether stale or halted feeds carry more than a tenth of R: the clock stops.
+
+        Of an account that meets R at the last prices, what would be taken off E counts.
+        """
+        carried = self.stale_requirement
+        if self.equity >= self.requirement:
+            carried = max(carried, self.stale_value)
+        return carried * 10 > self.requirement
 
     @property
     def stale(self) -> int:
@@ -325,10 +331,14 @@ def expected_cost(equity: int, offer: Slice) -> int:
 def draw_request(standing: Standing, offer: Slice) -> tuple[int, int]:
     """What an insolvent slice asks of the fund, and the slack it adds for rounding to lots; qu."""
     need = _up(-standing.equity * offer.fraction, ONE) + offer.bonus
-    slack = 1_000
-    if offer.capped and standing.smallest > 0:
-        slack += min(20 * standing.requirement // standing.smallest, need)
-    return need, slack
+    return need, 1_000 + (_lot_slack(standing, need) if offer.capped else 0)
+
+
+def _lot_slack(standing: Standing, need: int) -> int:
+    """What a part of an insolvent account may need beyond its share, as lots round up; qu."""
+    if standing.smallest == 0:
+        return 0
+    return min(20 * standing.requirement // standing.smallest, need)
 
 
 def funded(standing: Standing, offer: Slice, granted: int) -> Slice | None:
@@ -336,6 +346,8 @@ def funded(standing: Standing, offer: Slice, granted: int) -> Slice | None:
     need, slack = draw_request(standing, offer)
     if granted >= need + slack:
         return offer
+    if not offer.capped:
+        slack += _lot_slack(standing, need)  # no whole account any more
     if granted <= slack:
         return None
     fraction = offer.fraction * (granted - slack) // need

@@ -129,12 +129,15 @@ class Cash:
         elapsed, self.time = now - self.time, now
         if self.rate == 0 or elapsed == 0 or self.debt == 0:
             return None
-        step = min(self.borrow_index * self.rate * elapsed // RATE_SCALE, M96 - self.borrow_index)
+        borrow = self.borrow_index
+        step = min(borrow * self.rate * elapsed // RATE_SCALE, M96 - borrow)
         self.borrow_index += step
         interest = kept = self.debt * step
         if self.supply:
             share = 10**4 - self.rates.fund_share
-            gain = min(interest * share // 10**4 // self.supply, M96 - self.supply_index)
+            gain = interest * share // 10**4 // self.supply
+            # A share supplied earns no more than one lent pays; the fund takes the rest.
+            gain = min(gain, self.supply_index * step // borrow)
             self.supply_index += gain
             kept -= self.supply * gain
         return kept if interest else None

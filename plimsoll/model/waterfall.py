@@ -103,8 +103,10 @@ def _pay_slice(
         require(from_fund <= min(t.fund_limit, cash.fund), "FundEmpty")
         cash.set_fund(cash.fund - from_fund)
         b = house.credit(b, from_fund)
-    elif not t.free:
-        paid = max(moved - t.discount, 0) + SLACK
+        paid = max(moved, 0)  # lots round up
+    else:
+        paid = max(moved - t.discount, 0) + (0 if t.free else SLACK)
+    if paid:
         fee = min(t.fee, paid)
         b = house.credit(b, -paid)
         a = house.credit(a, paid - fee)

@@ -25,7 +25,7 @@ from plimsoll.compiler import PROJECT_ROOT, Artifact, compile_contract
 from plimsoll.deployment.abi import abi_of, artifact
 from plimsoll.deployment.config import Deployment, load_config
 from plimsoll.deployment.manifest import Manifest
-from plimsoll.deployment.rpc import ApeSigner, Patience, Watcher, Web3Chain
+from plimsoll.deployment.rpc import ApeSigner, IdleChain, Patience, Watcher, Web3Chain
 from plimsoll.deployment.session import prepare
 from plimsoll.deployment.verify import failures
 from plimsoll.errors import decode, describe
@@ -123,15 +123,6 @@ def reverts(name: str) -> Iterator[None]:
 
 
 # -- the house
-
-
-class IdleChain(Web3Chain):
-    """A chain that mines only what it is sent: waiting for a time means mining a block at it."""
-
-    def wait_until(self, timestamp: int, note: str) -> None:
-        if self.block()[1] < timestamp:
-            chain.pending_timestamp = timestamp
-            chain.mine()
 
 
 @dataclass

@@ -20,7 +20,7 @@ from plimsoll.compiler import PROJECT_ROOT, compile_contract
 from plimsoll.deployment.abi import calldata, decoder
 from plimsoll.deployment.config import load_config
 from plimsoll.deployment.manifest import Manifest
-from plimsoll.deployment.rpc import LocalSigner, Patience, Web3Chain, connect
+from plimsoll.deployment.rpc import IdleChain, LocalSigner, Patience, connect
 from plimsoll.deployment.session import prepare
 from plimsoll.deployment.verify import failures
 from plimsoll.evm.abi import make_encoder
@@ -152,15 +152,6 @@ class KeeperHouse:
         )
 
 
-class _Clocked(Web3Chain):
-    """Mines the block that the plan waits for: this chain mines only when something is sent."""
-
-    def wait_until(self, timestamp: int, note: str) -> None:
-        if self.block()[1] < timestamp:
-            self.web3.provider.make_request("evm_setNextBlockTimestamp", [timestamp])
-            self.web3.provider.make_request("evm_mine", [])
-
-
 def build_house(
     anvil: Anvil,
     folder: Path,
@@ -183,7 +174,7 @@ def build_house(
     names["council"] = council or names["council"]
     changes = {"chain_id": rpc.chain_id(), **(overrides or {})}
     config = load_config("house", names, changes)
-    chain = _Clocked(
+    chain = IdleChain(
         connect(anvil.url), LocalSigner(DEPLOYER_KEY), patience=Patience(mined=20, poll=0.02)
     )
     path = folder / "manifest.json"

@@ -7,6 +7,7 @@ it cannot).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -23,12 +24,17 @@ from plimsoll.deployment.create3 import salt_of
 from plimsoll.deployment.house import TEST_CONTRACTS, House, account_id
 from plimsoll.deployment.plan import CONTRACTS
 from plimsoll.risk_parameters import STARTING
+from plimsoll.signed_surfaces import SliceReport, SurfaceReport
+from plimsoll.signed_surfaces import sign as sign_surface
 from tests.stage import ETH, FOREVER, MARKET_CONFIG, ONE, TOKEN, USD, fill, move_price
 
 DEPLOYABLES = (FACTORY, *CONTRACTS)
 NONE = bytes(32)
 ZERO = "0x" + "00" * 20
 DAY = 86_400
+# Signer set 1, a day's age, 20 % around the index and a year 50 % more, volatility 1 to 500 %,
+# wings as steep as may be.
+SURFACE_TERMS = (1, DAY, 2_000, 5_000, 100, 50_000, 20_000)
 
 
 @cache
@@ -60,6 +66,7 @@ class Arena:
     house: House
     signed: tuple[orders.SignedOrder, orders.SignedOrder]
     operation: tuple[Any, ...]  # a timelock operation that is ready
+    surface: tuple[Any, ...]  # arguments of a surface report, not sent yet
 
     def calls(self, owner: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         """Arguments of every entry; what needs an owner is about `owner` and its account 0."""
@@ -67,6 +74,7 @@ class Arena:
         calls = {
             **self._factory_and_lock(owner),
             **self._oracle_and_risk(),
+            **self._surfaces(),
             **self._vault(owner),
             **self._engine(owner),
             **self._fund(owner),
@@ -140,6 +148,19 @@ class Arena:
             ("StandardMargin", "list_market"): (market + 1, 1, parameters),
             ("StandardMargin", "set_parameters"): (ETH, parameters),
         }
+
+    def _surfaces(self) -> dict[tuple[str, str], tuple[Any, ...]]:
+        house = self.house
+        calls = {
+            "submit": self.surface,
+            "halt": (1, 60),
+            "set_terms": (1, SURFACE_TERMS),
+            "list_expiries": (1, [self.surface[3][0][0] + DAY]),
+            "unlist_expiry": (1, self.surface[3][0][0]),
+            "add_signer_set": ([address_of("alice")], 1),
+            "set_guardian": (house.guardian.address,),
+        }
+        return {("ImpliedSurfaces", name): args for name, args in calls.items()}
 
     def _vault(self, owner: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         mine, weth = account_id(owner), self.house.tokens["weth"].address
@@ -324,7 +345,31 @@ def build(house: House, owner: str) -> Arena:
     house.engine.set_operator(people["mover"], FOREVER, 2, 0, sender=owner)
     house.govern("MarginEngine", "set_status", 1, 2)
     pair = signed_order(house, "alice", nonce=1), signed_order(house, "bob", nonce=1)
-    return Arena(house, pair, operation)
+    return Arena(house, pair, operation, _surface(house))
+
+
+def surface_report(
+    house: House, expiries: Sequence[int], signers: Sequence[str], sequence: int
+) -> tuple[Any, ...]:
+    """Arguments of `submit`: 60 % for each expiry, observed now, signed by these test keys."""
+    now = house.evm.timestamp
+    slices = tuple(
+        SliceReport(one, 1_820 * 10**9, (one - now) * 36 * 10**10 // (365 * DAY), 0, 0, 0, 10**11)
+        for one in expiries
+    )
+    report = SurfaceReport(1, now, sequence, slices)
+    keys = ["0x" + key_of(name).hex() for name in signers]
+    given = sign_surface(report, keys, house.evm.chain_id, house.surfaces.address)
+    return report.arguments(given)
+
+
+def _surface(house: House) -> tuple[Any, ...]:
+    """Opens the surface of feed 1, signed by alice, with one expiry."""
+    expiry = house.evm.timestamp // 1_800 * 1_800 + 30 * DAY
+    house.govern("ImpliedSurfaces", "add_signer_set", [address_of("alice")], 1)
+    house.govern("ImpliedSurfaces", "set_terms", 1, SURFACE_TERMS)
+    house.govern("ImpliedSurfaces", "list_expiries", 1, [expiry])
+    return surface_report(house, [expiry], ["alice"], 1)
 
 
 def signed_order(house: House, name: str, nonce: int) -> orders.SignedOrder:

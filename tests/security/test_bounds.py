@@ -22,7 +22,16 @@ from plimsoll.deployment.house import TEST_CONTRACTS, account_id
 from plimsoll.risk_parameters import STARTING
 from plimsoll.signed_reports import PriceReport, encode_update, sign
 from plimsoll.testing import reverts
-from tests.security.arena import DEPLOYABLES, NONE, Arena, address_of, key_of, signed_order
+from tests.security.arena import (
+    DEPLOYABLES,
+    NONE,
+    SURFACE_TERMS,
+    Arena,
+    address_of,
+    key_of,
+    signed_order,
+    surface_report,
+)
 from tests.stage import (
     ETH,
     FOREVER,
@@ -200,6 +209,41 @@ def add_signer_set(arena: Arena, count: int) -> None:
     assert arena.house.oracle.is_signer(1, signers(count)[-1])
 
 
+def add_surface_signers(arena: Arena, count: int) -> None:
+    arena.house.govern("ImpliedSurfaces", "add_signer_set", signers(count), 8)
+    assert arena.house.surfaces.is_signer(2, signers(count)[-1])
+
+
+def days(arena: Arena, count: int) -> list[int]:
+    """Expiries a day apart."""
+    first = arena.surface[3][0][0] + DAY
+    return [first + number * DAY for number in range(count)]
+
+
+def list_expiries(arena: Arena, count: int) -> None:
+    house = arena.house
+    house.govern("ImpliedSurfaces", "unlist_expiry", 1, arena.surface[3][0][0])
+    house.govern("ImpliedSurfaces", "list_expiries", 1, days(arena, count))
+    assert list(house.surfaces.expiries(1)) == days(arena, count)
+
+
+def submit_slices(arena: Arena, count: int) -> None:
+    list_expiries(arena, min(count, 12))
+    house = arena.house
+    house.surfaces.submit(*surface_report(house, days(arena, count), ["alice"], 1))
+    assert house.surfaces.surface(1, days(arena, count)[-1]).state == 0
+
+
+def submit_signatures(arena: Arena, size: int) -> None:
+    """Eight of eight."""
+    house = arena.house
+    house.govern("ImpliedSurfaces", "add_signer_set", signers(8), 8)
+    house.govern("ImpliedSurfaces", "set_terms", 1, (2, *SURFACE_TERMS[1:]))
+    names = [f"signer {number}" for number in range(8)]
+    *args, given = surface_report(house, [arena.surface[3][0][0]], names, 1)
+    house.surfaces.submit(*args, given.ljust(size, b"\0"))
+
+
 def words(arena: Arena, count: int) -> None:
     assert len(arena.house.oracle.words([1, 2] * (count // 2) + [1] * (count % 2))) == count
 
@@ -349,6 +393,10 @@ PROBES: dict[tuple[str, str, str], tuple[int, Probe]] = {
     ("OracleAdmin", "list_feed", "sources"): (5, list_feed),
     ("OracleAdmin", "set_sources", "sources"): (5, set_sources),
     ("OracleAdmin", "add_signer_set", "signers"): (16, add_signer_set),
+    ("ImpliedSurfaces", "add_signer_set", "signers"): (16, add_surface_signers),
+    ("ImpliedSurfaces", "list_expiries", "expiries"): (12, list_expiries),
+    ("ImpliedSurfaces", "submit", "slices"): (12, submit_slices),
+    ("ImpliedSurfaces", "submit", "signatures"): (680, submit_signatures),
     ("StandardMargin", "assess", "legs"): (72, legs),
     ("StandardMargin", "assess", "holdings"): (16, holdings),
     ("MarginEngine", "settle", "fills"): (32, fills),

@@ -81,6 +81,7 @@ def crown(house: House, villain: str) -> None:
     house.govern("MarginEngine", "set_venue", villain, True)
     house.govern("MarginEngine", "set_module", 3, villain)
     house.govern("OracleAdapter", "set_guardian", villain)
+    house.govern("ImpliedSurfaces", "set_guardian", villain)
     house.govern("SignedOrders", "set_matcher", villain, True)
     for name in OWNED:
         house.govern(name, "transfer_ownership", villain)

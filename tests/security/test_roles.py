@@ -112,6 +112,14 @@ TABLE = {
     ("Timelock", "execute_batch"): rule(ANYONE),
     ("Timelock", "update_delay"): rule(GOVERNANCE, "NotGovernance"),
     **{("OracleAdapter", name): row for name, row in ORACLE.items()},
+    ("ImpliedSurfaces", "submit"): rule(ANYONE),
+    ("ImpliedSurfaces", "halt"): rule("Timelock guardian", "NotGuardian"),
+    **several(
+        "ImpliedSurfaces",
+        "set_terms list_expiries unlist_expiry add_signer_set set_guardian",
+        GOVERNANCE,
+        "NotGovernance",
+    ),
     **several("StandardMargin", "quote close", "MarginEngine", "NotEngine"),
     **several("StandardMargin", "list_market set_parameters", GOVERNANCE, "NotGovernance"),
     ("CollateralVault", "deposit"): rule(ANYONE),
@@ -282,6 +290,7 @@ def test_deployer__every_role_read__holds_nothing(arena):
         assert who not in (
             house.engine.guardian(),
             house.oracle.guardian(),
+            house.surfaces.guardian(),
             house.engine.auction(),
             house.engine.fund(),
             house.engine.house_venue(),

@@ -13,7 +13,10 @@ import pytest
 from plimsoll.compiler import PROJECT_ROOT
 
 SCRIPTS = sorted(path.stem for path in (PROJECT_ROOT / "scripts").glob("[a-z]*.py"))
-COMMANDS = [[name] if name != "keeper" else ["keeper", "liquidate"] for name in SCRIPTS]
+GROUPS = {"keeper": ["liquidate", "prices"], "oracle": ["status"]}
+COMMANDS = [
+    [name, *([part] if part else [])] for name in SCRIPTS for part in GROUPS.get(name, [""])
+]
 HEAVY = ("ape", "web3", "pydantic", "eth_account", "vyper", "pandas", "numpy", "plotly")
 
 # Loads a script as ape does (by its path, the root on sys.path only meanwhile), runs its command,
@@ -84,9 +87,11 @@ def test_usage__unknown_option__exit_2_and_nothing_on_stdout(
     [
         ["deploy", "no-such-config", "--json"],
         ["keeper", "liquidate", "--manifest", "missing.json", "--once", "--dry-run", "--json"],
+        ["keeper", "prices", "--manifest", "missing.json", "--once", "--dry-run", "--json"],
+        ["oracle", "status", "--manifest", "missing.json", "--json"],
         ["propose", "missing.yaml", "--manifest", "missing.json", "--json"],
     ],
-    ids=lambda words: words[0],
+    ids=lambda words: " ".join(words[:2]),
 )
 def test_usage__a_file_that_is_not_there__exit_2_and_nothing_on_stdout(
     words: list[str], tmp_path: Path

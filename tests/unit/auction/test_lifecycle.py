@@ -58,9 +58,17 @@ def test_start__stale_feed_carries_the_account__clock_stopped(world: World) -> N
 
 
 def test_start__small_stale_part__shields_nobody(world: World) -> None:
-    world.stand(replace(PARTLY, equity=2_899 * USD))
+    world.stand(replace(PARTLY, equity=2_199 * USD, stale_value=200 * USD))
     world.auction.start(world.account)
     assert world.auction.cost(world.account).equity == 1_999 * USD
+
+
+@pytest.mark.parametrize("worth", [200 * USD + 1, 900 * USD])
+def test_start__healthy_but_for_a_stale_tenth__clock_stopped(world: World, worth: int) -> None:
+    """A small part of R can be most of E: who meets R at the last prices is not sold for it."""
+    world.stand(replace(PARTLY, equity=2_000 * USD, stale_value=worth))
+    with reverts("ClockStopped"):
+        world.auction.start(world.account)
 
 
 def test_calls__no_auction__refused(world: World) -> None:
@@ -188,13 +196,13 @@ def test_clock__stop_nobody_saw__one_step_at_most(world: World) -> None:
 
 def test_clock__a_tenth_is_stale__runs_on_without_that_equity(world: World) -> None:
     world.begin()
-    world.stand(replace(PARTLY, stale_requirement=150 * USD))
+    world.stand(replace(PARTLY, stale_requirement=150 * USD, stale_value=200 * USD))
     quote = world.auction.cost(world.account)
-    assert (quote.stopped, quote.equity) == (False, 1_000 * USD)
+    assert (quote.stopped, quote.equity) == (False, 1_700 * USD)
     world.bid()
     left = world.standing()
-    goal = left.requirement * (model.NANO + CURVE.buffer)
-    assert goal <= left.counted * model.NANO <= goal * 1_002 // 1_000
+    counted, goal = left.equity - left.stale_value, left.requirement * (model.NANO + CURVE.buffer)
+    assert goal <= counted * model.NANO <= goal * 1_002 // 1_000
 
 
 def test_clock__random_stops__equals_the_model(world: World) -> None:

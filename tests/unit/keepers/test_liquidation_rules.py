@@ -139,6 +139,8 @@ def test_moves__stale_feeds__no_start_and_the_clock_is_stopped_once() -> None:
         ({"elapsed": 600, "negative": True}, False),
         ({"elapsed": 1_200, "negative": True}, True),
         ({"elapsed": 0, "perps": 0}, True),
+        ({"elapsed": 1_200, "perps": 0, "collateral": 1}, False),
+        ({"elapsed": 1_200, "perps": 0, "collateral": 1, "negative": True}, True),
     ],
 )
 def test_exhausted__as_the_auction_rules(change: dict[str, int], expected: bool) -> None:

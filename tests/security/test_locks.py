@@ -1,0 +1,51 @@
+"""P34, statically: which functions lie behind the lock, read from the sources.
+
+The lock is a pragma of each file: a module without it brings functions without a lock into every
+contract that exports them.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from plimsoll.compiler import PROJECT_ROOT
+
+CONTRACTS = PROJECT_ROOT / "contracts"
+FUNCTION = re.compile(r"(?:^@\w+.*\n)*^@external\n(?:^@\w+.*\n)*^def (\w+)", re.MULTILINE)
+# Writers outside the lock, and why.
+UNLOCKED = {
+    "core/MarginEngine.vy: __default__",  # what it forwards to takes the lock they share
+    "core/MarginEngineLiquidation.vy: __default__",  # likewise
+    "governance/Timelock.vy: update_delay",  # called by the timelock itself, in an operation
+}
+EXTERNAL = [
+    (path.relative_to(CONTRACTS).as_posix(), found)
+    for path in sorted(CONTRACTS.rglob("*.vy"))
+    for found in FUNCTION.finditer(path.read_text())
+]
+
+
+@pytest.mark.parametrize("source", sorted({source for source, _ in EXTERNAL}))
+def test_source__with_external_functions__has_the_lock(source: str) -> None:
+    lines = (CONTRACTS / source).read_text().splitlines()
+    assert "# pragma nonreentrancy on" in lines, (
+        f"{source}: expected `# pragma nonreentrancy on`, since it has external functions"
+    )
+
+
+def test_functions__that_write__are_behind_the_lock_but_for_three() -> None:
+    unlocked = {
+        f"{source}: {found.group(1)}"
+        for source, found in EXTERNAL
+        if "@reentrant\n" in found.group(0)
+        and not {"@view\n", "@pure\n"} & set(found.group(0).splitlines(keepends=True))
+    }
+    assert unlocked == UNLOCKED
+
+
+def test_sources__of_vault_and_fund__are_seen() -> None:
+    """The pattern finds functions in modules, and their decorators in any order."""
+    found = {f"{source}: {match.group(1)}" for source, match in EXTERNAL}
+    assert {"core/vault_custody.vy: deposit", "liquidation/fund_payouts.vy: draw"} <= found
