@@ -2,7 +2,8 @@
 # Makes the project's environments from the lock files, and does nothing where they are already made.
 #
 #   tools/bootstrap.sh demo   .venv with requirements/demo.txt, node_modules, .venv/bin/anvil
-#   tools/bootstrap.sh dev    the same with requirements/dev.txt, a superset of demo.txt
+#   tools/bootstrap.sh dev    the same with requirements/dev.txt, a superset of demo.txt, and .cache/parts:
+#                             the npm packages of requirements/parts
 #   tools/bootstrap.sh lint   .cache/lint: the Vyper formatter and linter, apart from Ape's pins
 #   tools/bootstrap.sh lock [options of uv pip compile]
 #                             write requirements/*.txt anew from requirements/*.in
@@ -18,6 +19,7 @@ VENV=$ROOT/.venv
 CACHE=$ROOT/.cache
 BOOTSTRAP=$CACHE/bootstrap
 LINT=$CACHE/lint
+PARTS=$CACHE/parts
 UV=$BOOTSTRAP/bin/uv
 PYTHON_RANGE='3.11 or 3.12'
 NODE_MIN=20
@@ -165,6 +167,21 @@ ensure_node() {
   printf '%s\n' "$stamp" >node_modules/.stamp
 }
 
+# Third-party price sources that only tests need, apart from what a demo waits for.
+ensure_parts() {
+  local stamp
+  require_node
+  stamp=$(stamp_of npm requirements/parts/package.json requirements/parts/package-lock.json .npmrc)
+  if matches "$PARTS/.stamp" "$stamp"; then return; fi
+  say "installing requirements/parts into ${PARTS#"$ROOT"/}"
+  rm -rf "$PARTS"
+  cp -r requirements/parts "$PARTS"
+  cp .npmrc "$PARTS/"
+  (cd "$PARTS" && npm install --no-save --loglevel=error </dev/null >&2) ||
+    die 3 "npm install failed; see its message above."
+  printf '%s\n' "$stamp" >"$PARTS/.stamp"
+}
+
 # The Anvil to use: one of major version 1 that the user has on PATH, else the one from node_modules.
 find_anvil() {
   local outside found native
@@ -231,7 +248,7 @@ if command -v flock >/dev/null 2>&1; then
 fi
 case "$1" in
   demo) ensure_demo; ensure_node; link_anvil ;;
-  dev) ensure_dev; ensure_node; link_anvil ;;
+  dev) ensure_dev; ensure_node; ensure_parts; link_anvil ;;
   lint) ensure_lint ;;
   lock) lock "${@:2}" ;;
 esac

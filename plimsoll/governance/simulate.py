@@ -132,7 +132,7 @@ def _end_ramp(node: Node, call: Call) -> None:
 
 
 def _terms_slot(layout: dict[str, Any], asset_id: int) -> int:
-    entry = layout["_terms"]
+    entry = layout["vault_terms"]["_terms"]
     slot = int(entry["slot"])
     if str(entry["type"]).startswith("HashMap"):
         packed = slot.to_bytes(32, "big") + asset_id.to_bytes(32, "big")
