@@ -15,6 +15,7 @@ from plimsoll.evm import Contract, Evm
 from plimsoll.model import oracle as model
 from plimsoll.signed_reports import PriceReport, encode_update, sign
 from tests.house import merged_abi
+from tests.parts import pyth_mock
 
 MOCKS = Path(__file__).parents[2] / "contracts"
 FEED = 7
@@ -264,6 +265,12 @@ class World:
     def price(self, feed: int = FEED) -> int:
         """The feed's index price as served, ticks."""
         return int(self.oracle.read(feed).price)
+
+
+@pytest.fixture(scope="session")
+def pyth_artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """Pyth's own mock."""
+    return pyth_mock(tmp_path_factory.mktemp("modules"))
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def test_poke__random_input__equals_model(world, seed):
 
 
 def composites(world, rng, aggregators):
-    """Terms of single sources: some inverted, some via a stable feed; and the ids of those feeds."""
+    """Terms of single sources, some inverted, some via a stable feed; the ids of those feeds."""
     twists, legs = {}, []
     if rng.random() < 0.5:
         world.list([world.aggregator(10**8)], feed=3, quorum=1, ages=[rng.choice([600, 3_600])])

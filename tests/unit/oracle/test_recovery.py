@@ -1,4 +1,4 @@
-"""After a gap, a halt or a sequencer's restart no liquidation goes on for the grace time (P26-P28)."""
+"""After a gap, a halt or a restart no liquidation goes on for the grace time; the slow average."""
 
 import pytest
 
