@@ -469,7 +469,7 @@ def is_signer(signer_set: uint256, signer: address) -> bool:
     @param signer_set The set's id.
     @param signer The address.
     """
-    return signer_sets.members[signer_set][signer]
+    return signer_sets._is_member(signer_set, signer)
 
 
 @external

@@ -54,11 +54,7 @@ initializes: feed_books[
     feed_state := feed_state, sequencer := sequencer, settlement_window := settlement_window
 ]
 initializes: aggregation[feed_state := feed_state, price_sources := price_sources]
-initializes: feed_update[
-    feed_state := feed_state,
-    aggregation := aggregation,
-    feed_books := feed_books,
-]
+initializes: feed_update[feed_state := feed_state, feed_books := feed_books]
 
 exports: (
     ownable_2step.owner,
@@ -141,7 +137,9 @@ def poke(feed: uint256, update: Bytes[2048]):
             )
     elif unspent != 0:
         errors._fail(errors.BAD_ARGUMENT)
-    feed_update._update(feed, terms, reporter, report)
+    feed_update._update(
+        feed, terms, aggregation._gather(feed, terms, reporter, report, block.timestamp)
+    )
     if unspent != 0:
         raw_call(msg.sender, b"", value=unspent)  # last, and the lock is on
 
@@ -159,19 +157,19 @@ def words(feeds: DynArray[uint256, 88]) -> DynArray[uint256, 88]:
     result: DynArray[uint256, 88] = []
     for feed: uint256 in feeds:
         hot: uint256 = feed_state.hot[feed & MAX_FEED]
-        if hot & feed_word.PLAIN_FLAG == 0:  # rare: no price, a word waits, recovering, a rollup
-            result.append(self._served(feed & MAX_FEED, self._priced(feed & MAX_FEED)))
-            continue
         # feed_word._quote in place, a call the less per feed; its proof holds here.
         elapsed: uint256 = unsafe_sub(block.timestamp, (hot >> 162) & feed_word.MASK_32)
         quoted: uint256 = (hot & feed_word.SERVED_MASK) | (
             min(unsafe_add(elapsed, (hot >> 194) & feed_word.MASK_17), 65_535) << 112
         )
-        if hot & feed_word.PREMIUM_MASK != 0:
-            quoted = feed_word._with_premium(quoted, hot, elapsed)
         if elapsed > (hot >> 112) & feed_word.MASK_16:
             if hot & feed_word.STATE_MASK != feed_word.STATE_MASK:  # HALTED, both bits, stays
                 quoted = (quoted & ~feed_word.STATE_MASK) | (quote_word.STALE << 160)
+        if hot & (feed_word.PREMIUM_MASK | feed_word.PLAIN_FLAG) != feed_word.PLAIN_FLAG:
+            if hot & feed_word.PLAIN_FLAG != 0:
+                quoted = feed_word._with_premium(quoted, hot, elapsed)
+            else:  # rare: no price, a word waits, recovering, a rollup
+                quoted = self._served(feed & MAX_FEED)
         result.append(quoted)
     return result
 
@@ -188,7 +186,7 @@ def word(feed: uint256) -> uint256:
     if feed <= MAX_FEED:
         hot = feed_state.hot[feed]
     if hot & feed_word.PLAIN_FLAG == 0:
-        return self._served(feed, self._priced(feed))
+        return self._served(feed)
     return feed_word._quote(hot, block.timestamp)
 
 
@@ -203,7 +201,7 @@ def latest(feed: uint256) -> uint256:
     @param feed The feed's id.
     """
     self._priced(feed)
-    return self._served(feed, feed_state._newest(feed))
+    return self._as_served(feed, feed_state._newest(feed))
 
 
 @external
@@ -227,7 +225,7 @@ def read(feed: uint256) -> IOracleAdapter.Reading:
         low=unsafe_div(down, 100_000),
         high=unsafe_div(unsafe_add(up, 99_999), 100_000),
         timestamp=unsafe_sub(feed_word._time(hot), feed_word._delay(hot)),
-        state=quote_word._state(self._served(feed, hot)),
+        state=quote_word._state(self._as_served(feed, hot)),
         variance=realised_variance._variance(feed_state.history[feed]),
     )
 
@@ -237,8 +235,9 @@ def read(feed: uint256) -> IOracleAdapter.Reading:
 @raw_return
 def __default__() -> Bytes[1024]:
     """
-    @notice Every other function lives in the second bytecode and runs there on this contract's storage. The lock
-            is taken by the function itself, in the transient slot both share; this door only forwards.
+    @notice Every other function lives in the second bytecode and runs there on this contract's
+            storage. The lock is taken by the function itself, in the transient slot both share; this
+            door only forwards.
     """
     return raw_call(NEXT, msg.data, max_outsize=1024, is_delegate_call=True)
 
@@ -276,7 +275,17 @@ def _priced(feed: uint256) -> uint256:
 
 @internal
 @view
-def _served(feed: uint256, hot: uint256) -> uint256:
+def _served(feed: uint256) -> uint256:
+    """
+    @notice The quote word in force, whatever there is to be asked. Reverts NoPrice or UnknownFeed.
+    @param feed The feed's id.
+    """
+    return self._as_served(feed, self._priced(feed))
+
+
+@internal
+@view
+def _as_served(feed: uint256, hot: uint256) -> uint256:
     """
     @notice The quote word of a hot word, for a feed under a sequencer as its status lets it be.
     @param feed The feed's id.

@@ -126,8 +126,8 @@ def list_feed(
 ):
     """
     @notice List a feed; owner only. Every on-chain source must answer soundly now and they must lie
-            within halt_band; the first poke that meets the quorum prices the feed. Reverts NotGovernance, BadArgument (id),
-            AlreadyListed, BadQuorum, BadParameter, BadSource.
+            within halt_band; the first poke that meets the quorum prices the feed. Reverts
+            NotGovernance, BadArgument (id), AlreadyListed, BadQuorum, BadParameter, BadSource.
     @param feed 1 to 65535, never listed before.
     @param terms The rules (feed_terms.vy).
     @param sources One to five.
@@ -210,8 +210,9 @@ def set_guardian(guardian: address):
 def set_sequencer(feed: address, grace: uint256):
     """
     @notice Name the rollup's sequencer feed, or none; owner only. Feeds whose terms say `sequenced`
-            are served under it, from their next poke on. Reverts NotGovernance, BadParameter for a grace time of 0 or over 65,535 s
-            or one without a feed, BadSource unless the feed says now that the sequencer runs.
+            are served under it, from their next poke on. Reverts NotGovernance, BadParameter for a
+            grace time of 0 or over 65,535 s or one without a feed, BadSource unless the feed says
+            now that the sequencer runs.
     @param feed The sequencer's feed; empty for none.
     @param grace Seconds after a restart in which no liquidation goes on.
     """
@@ -356,7 +357,7 @@ def is_signer(signer_set: uint256, signer: address) -> bool:
     @param signer_set The set's id.
     @param signer The address.
     """
-    return signer_sets.members[signer_set][signer]
+    return signer_sets._is_member(signer_set, signer)
 
 
 @external

@@ -121,6 +121,8 @@ def _band_up(low: uint256, median: uint256, high: uint256, half_band: uint256) -
     @param half_band 1e-4.
     @return low | high << 16, 1e-5 of the median, each a multiple of ten.
     """
+    if low == high:
+        return unsafe_mul(half_band, 10 | (10 << 16))  # half_band <= 500
     # Proof: low <= median <= high < 2**56, median > 0 because every datum is (min_price >= 1).
     pad: uint256 = unsafe_sub(median, 1)
     down: uint256 = unsafe_add(unsafe_mul(unsafe_sub(median, low), 10_000), pad)

@@ -28,7 +28,9 @@ MASK_56: constant(uint256) = 2**56 - 1
 
 @internal
 @pure
-def _begun(word: uint256, candidate: uint256, now: uint256, forced: uint256, cause: uint256) -> uint256:
+def _begun(
+    word: uint256, candidate: uint256, now: uint256, forced: uint256, cause: uint256
+) -> uint256:
     """
     @notice The halt word of a halt that begins now.
     @param word The word before; its time of resumption is kept.

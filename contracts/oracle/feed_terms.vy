@@ -206,21 +206,6 @@ def _grace(terms: uint256) -> uint256:
 
 @internal
 @pure
-def _near_average(terms: uint256, average: uint256, price: uint256) -> bool:
-    """
-    @notice Whether the price is within ema_band of the slow average; yes while there is none.
-    @param terms The terms word.
-    @param average Ticks; 0: none.
-    @param price Ticks.
-    """
-    # Proof: prices are < 2**56 and the band is < 2**12.
-    distance: uint256 = unsafe_sub(max(price, average), min(price, average))
-    allowed: uint256 = unsafe_mul(average, (terms >> 208) & MASK_12)
-    return average == 0 or unsafe_mul(distance, 1_000) <= allowed
-
-
-@internal
-@pure
 def _jump_allowed(terms: uint256, old_price: uint256, price: uint256, age: uint256) -> bool:
     """
     @notice Whether the move is within jump_base + jump_rate * age.

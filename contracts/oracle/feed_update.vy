@@ -2,8 +2,8 @@
 """
 @title feed_update
 @license AGPL-3.0-only
-@notice What a poke does to a feed: gather every source's newest datum, run the breaker, then accept
-        the price, halt, or leave it as it stands.
+@notice What a poke does to a feed once every source's newest datum is gathered: run the breaker,
+        then accept the price, halt, or leave it as it stands.
 """
 
 from contracts.modules import fixed_point
@@ -18,14 +18,19 @@ from contracts.oracle import realised_variance
 from contracts.oracle import settlement_window
 
 uses: feed_state
-uses: aggregation
 uses: feed_books
 
 
 event Poked:
     feed: indexed(uint256)
-    word: uint256  # hot word of the newest price
+    word: uint256  # hot word of the newest price; 0 before the first
     data: DynArray[uint256, 5]  # datum words, one per source
+
+
+event SoleSourcePoked:  # in its place for a feed of one source: less gas
+    feed: indexed(uint256)
+    word: uint256
+    datum: uint256
 
 
 ONE: constant(uint256) = 2**96
@@ -33,16 +38,14 @@ PREMIUM_UNIT: constant(int256) = 1_000_000  # slow premium's 1e-12 in the hot wo
 
 
 @internal
-def _update(feed: uint256, terms: uint256, reporter: uint256, report: uint256):
+def _update(feed: uint256, terms: uint256, a: aggregation.Aggregate):
     """
-    @notice Gathers, then accepts the price, halts, or leaves the price as it stands.
+    @notice Accepts the price of what was gathered, halts, or leaves the price as it stands.
     @param feed The feed's id.
     @param terms Its terms word.
-    @param reporter Source index of the report; aggregation.NO_REPORT for none.
-    @param report Its verified datum word.
+    @param a What every source's newest datum comes to.
     """
     now: uint256 = block.timestamp
-    a: aggregation.Aggregate = aggregation._gather(feed, terms, reporter, report, now)
     base: uint256 = feed_state._newest(feed)
     # Fields of terms in place: quorum 0-2, count 3-5, half_band 6-17, band 18-29, halt_band 30-41.
     if a.valid >= terms & 7:
@@ -51,7 +54,12 @@ def _update(feed: uint256, terms: uint256, reporter: uint256, report: uint256):
         wide: bool = spread > unsafe_mul(a.median, (terms >> 30) & (2**12 - 1))
         history: uint256 = feed_state.history[feed]
         cause: uint256 = self._breach(feed, terms, base, history, a.median, wide, now)
-        old_state: uint256 = feed_word._state_at(base, now)  # before the first price: STALE
+        # feed_word._state_at in place; before the first price: STALE
+        old_state: uint256 = (base >> 160) & 3
+        if unsafe_sub(now, (base >> 162) & (2**32 - 1)) > (base >> 112) & feed_word.MAX_TTL:
+            old_state = max(old_state, quote_word.STALE)
+        elif old_state == feed_word.RECOVERING:
+            old_state = quote_word.DEGRADED
         new_state: uint256 = quote_word.HALTED
         word: uint256 = 0
         if cause == feed_books.CAUSE_NONE:
@@ -88,9 +96,14 @@ def _update(feed: uint256, terms: uint256, reporter: uint256, report: uint256):
         elif base != 0:
             word = feed_books._halt(feed, terms, now)
         if new_state != old_state and word != 0:
-            log feed_books.StateChanged(feed=feed, old_state=old_state, new_state=new_state, cause=cause)
+            log feed_books.StateChanged(
+                feed=feed, old_state=old_state, new_state=new_state, cause=cause
+            )
         base = word
-    log Poked(feed=feed, word=base, data=a.data)
+    if len(a.data) == 1:
+        log SoleSourcePoked(feed=feed, word=base, datum=a.data[0])
+    else:
+        log Poked(feed=feed, word=base, data=a.data)
 
 
 @internal
@@ -147,10 +160,21 @@ def _breach(
         # not narrow it. Proof: time <= now, and delay is < 2**17.
         elapsed: uint256 = unsafe_sub(now, (base >> 162) & (2**32 - 1))
         age: uint256 = unsafe_add(elapsed, (base >> 194) & (2**17 - 1))
-        if not feed_terms._jump_allowed(terms, base & feed_word.MASK_56, median, age):
+        # feed_terms._jump_allowed in place: its proof holds here; and the slow average alike.
+        price: uint256 = base & feed_word.MASK_56
+        distance: uint256 = unsafe_sub(max(median, price), min(median, price))
+        allowance: uint256 = unsafe_add(
+            unsafe_mul((terms >> 42) & (2**14 - 1), 10_000),
+            unsafe_mul((terms >> 56) & (2**20 - 1), age),
+        )
+        if unsafe_mul(distance, 100_000_000) > unsafe_mul(price, allowance):
             cause = feed_books.CAUSE_JUMP
-        elif not feed_terms._near_average(terms, settlement_window._slow(history), median):
-            cause = feed_books.CAUSE_AVERAGE
+        else:
+            price = settlement_window._slow(history)
+            distance = unsafe_sub(max(median, price), min(median, price))
+            if unsafe_mul(distance, 1_000) > unsafe_mul(price, (terms >> 208) & (2**12 - 1)):
+                if price != 0:
+                    cause = feed_books.CAUSE_AVERAGE
     if cause != feed_books.CAUSE_NONE:
         feed_state.halts[feed] = breaker._begun(feed_state.halts[feed], median, now, 0, cause)
     return cause
@@ -183,15 +207,20 @@ def _accept(
         # Within one second funding, time, premium and sigma stay.
         word: uint256 = shape | (base & feed_word.CARRIED_MASK)
         feed_state.newer[feed] = word
-        feed_state.hot[feed] = (feed_state.hot[feed] & ~feed_word.PLAIN_FLAG) | feed_word.WAITING_FLAG
+        hot: uint256 = feed_state.hot[feed] & ~feed_word.PLAIN_FLAG
+        feed_state.hot[feed] = hot | feed_word.WAITING_FLAG
         return word
     funding: int256 = 0
     premium: int256 = 0
     history: uint256 = old_history
     if base != 0:
-        funding = feed_word._accrued(base, now)
+        if base & feed_word.PREMIUM_MASK == 0:
+            funding = feed_word._funding(base)
+        else:
+            funding = feed_word._accrued(base, now)
         history = feed_books._close(feed, terms, history, base, now)
-        history, premium = self._follow_premium(terms, history, base, target, now)
+        if target != 0 or history & settlement_window.PREMIUM_FIELD != 0:
+            history, premium = self._follow_premium(terms, history, base, target, now)
     if base == 0 or base & feed_word.STATE_MASK == feed_word.STATE_MASK:
         # The first price, or one that a halt has confirmed: the slow average starts from it.
         history = settlement_window._with_slow_floor(history, price)
@@ -223,8 +252,6 @@ def _follow_premium(
     @param now Seconds, > the base's time.
     @return The new history word · the premium, 1e-6, clamped.
     """
-    if target == 0 and history & settlement_window.PREMIUM_FIELD == 0:
-        return history, 0
     slow: int256 = settlement_window._premium(history)
     limit: int256 = convert(feed_terms._premium_clamp(terms), int256)
     word: uint256 = history

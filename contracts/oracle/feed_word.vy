@@ -271,20 +271,6 @@ def _with_premium(word: uint256, hot: uint256, elapsed: uint256) -> uint256:
 
 @internal
 @pure
-def _datum(price: uint256, time: uint256, round: uint256, premium: int256) -> uint256:
-    """
-    @notice The datum word of these fields; callers have checked that they fit.
-    @param price Ticks.
-    @param time Seconds.
-    @param round Round id or sequence.
-    @param premium 1e-6.
-    """
-    bits: uint256 = convert(convert(premium, bytes32), uint256) & MASK_18
-    return price | (time << 56) | (round << 88) | (bits << 168)
-
-
-@internal
-@pure
 def _signed_datum(signer_set: uint256, max_age: uint256, threshold: uint256) -> uint256:
     """
     @notice The datum word of a source of signed reports before its first.

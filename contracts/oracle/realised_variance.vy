@@ -70,7 +70,9 @@ def _sample(
     # at most Q because elapsed >= 1 (spacing >= 1) makes it strictly smaller than Q.
     tau: uint256 = unsafe_mul((terms >> 119) & MASK_14, 60)
     weight: uint256 = fixed_point._exp_neg(unsafe_div(elapsed << 96, tau))
-    sampled: uint256 = self._annualised_floor(fixed_point._ln_ratio(price, last), elapsed)
+    sampled: uint256 = self._annualised_floor(
+        fixed_point._ln_ratio_up(max(price, last), min(price, last)), elapsed
+    )
     cap: uint256 = (terms >> 145) & MASK_11
     # Proof: cap < 2**11, so cap**2 * 1e12 < 2**62; variance < 2**62 by the same cap: a product with
     # a weight is < 2**158, and a weighted mean does not exceed its arguments, so the field fits.

@@ -65,12 +65,20 @@ def _accept(
         errors._fail(errors.OLD_REPORT)
     if not feed_terms._price_in_bounds(terms, price):
         errors._fail(errors.OUT_OF_RANGE)
-    digest: bytes32 = eip712._hash_typed_data_v4(
-        keccak256(abi_encode(REPORT_TYPE, feed, head >> 248, price, time, sequence, premium))
+    # EIP-712's hash of domain and struct, in place.
+    digest: bytes32 = keccak256(
+        concat(
+            b"\x19\x01",
+            eip712._domain_separator_v4(),
+            keccak256(abi_encode(REPORT_TYPE, feed, head >> 248, price, time, sequence, premium)),
+        )
     )
     signer_sets._check_signatures(
         digest, update, HEAD, (kept >> 207) & (2**32 - 1), (kept >> 203) & 15
     )
-    limit: int256 = convert(feed_terms._premium_clamp(terms), int256)
-    datum: uint256 = feed_word._datum(price, time, sequence, max(min(premium, limit), -limit))
-    return datum | (kept & feed_word.SIGNED_FIELDS)
+    datum: uint256 = price | (time << 56) | (sequence << 88) | (kept & feed_word.SIGNED_FIELDS)
+    if premium != 0:
+        limit: int256 = convert(feed_terms._premium_clamp(terms), int256)
+        premium = max(min(premium, limit), -limit)
+        datum |= (convert(convert(premium, bytes32), uint256) & feed_word.MASK_18) << 168
+    return datum

@@ -30,7 +30,7 @@ CONTRACT_SIGNER_GAS: constant(uint256) = 200_000
 
 set_count: uint256  # sets listed so far; ids are 1..set_count
 thresholds: HashMap[uint256, uint256]  # set id -> signatures needed, 1 to MAX_SIGNATURES
-members: HashMap[uint256, HashMap[address, bool]]  # set id -> signer -> listed
+members: HashMap[uint256, bool]  # set id << 160 | signer -> listed
 
 
 @internal
@@ -53,9 +53,21 @@ def _add_set(signers: DynArray[address, 16], threshold: uint256) -> uint256:
     for signer: address in signers:
         errors._require(convert(signer, uint160) > last, errors.BAD_SIGNER)
         last = convert(signer, uint160)
-        self.members[id][signer] = True
+        # Proof: ids count owner's calls, signers are below 2**160.
+        self.members[(id << 160) | convert(signer, uint256)] = True
     log SignerSetAdded(signer_set=id, threshold=threshold, signers=signers)
     return id
+
+
+@internal
+@view
+def _is_member(signer_set: uint256, signer: address) -> bool:
+    """
+    @notice Whether an address belongs to a set.
+    @param signer_set The set's id, any number.
+    @param signer The address.
+    """
+    return signer_set < 2**32 and self.members[(signer_set << 160) | convert(signer, uint256)]
 
 
 @internal
@@ -81,7 +93,7 @@ def _check_signatures(
         at: uint256 = unsafe_add(head, unsafe_mul(i, SIGNATURE))
         signer_word: uint256 = extract32(update, at, output_type=uint256) >> 96
         signer: address = convert(signer_word, address)
-        if signer_word <= last or not self.members[signer_set][signer]:
+        if signer_word <= last or not self.members[(signer_set << 160) | signer_word]:
             errors._fail(errors.BAD_SIGNER)
         last = signer_word
         r: uint256 = extract32(update, unsafe_add(at, 20), output_type=uint256)

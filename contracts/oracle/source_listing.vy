@@ -2,9 +2,9 @@
 """
 @title source_listing
 @license AGPL-3.0-only
-@notice What a source must be before it is listed, and the storing of a feed's sources. A source that
-        stays as it was at its index keeps its datum; any other starts anew and must answer soundly
-        in that very call, so a listing that cannot work is refused at once.
+@notice What a source must be before it is listed, and the storing of a feed's sources. A source
+        that stays as it was at its index keeps its datum; any other starts anew and must answer
+        soundly in that very call, so a listing that cannot work is refused at once.
 """
 
 from contracts.modules import errors
@@ -122,7 +122,8 @@ def _checked(feed: uint256, source: feed_terms.SourceTerms) -> uint256:
         sound = sound and source.target == empty(address) and threshold != 0
         errors._require(sound and not source.inverse and source.via == 0, errors.BAD_SOURCE)
         return feed_terms._pack_source(source, source.signer_set, 0, threshold)
-    errors._require(sound and source.target.is_contract and source.signer_set == 0, errors.BAD_SOURCE)
+    sound = sound and source.target.is_contract and source.signer_set == 0
+    errors._require(sound, errors.BAD_SOURCE)
     decimals: uint256 = 0
     if kind == feed_terms.CHAINLINK:
         decimals = chainlink_source._decimals(source.target)

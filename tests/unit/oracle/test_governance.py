@@ -1,8 +1,10 @@
 """Listing refuses what cannot work, setters say old and new, roles hold."""
 
+import re
+
 import pytest
 
-from plimsoll.compiler import compile_contract
+from plimsoll.compiler import PROJECT_ROOT, compile_contract
 from plimsoll.testing import reverts
 
 FEED, USD = 7, 10**9
@@ -222,3 +224,12 @@ def test_deploy__null_address__refused(world):
 def test_size__on_chain__within_the_bar():
     for part in ("OracleAdapter", "OracleAdmin"):
         assert compile_contract(part).runtime_size <= 23_000
+
+
+def test_adapter__both_bytecodes_together__answer_the_whole_interface(world):
+    """What `implements` would check, were it one bytecode."""
+    text = (PROJECT_ROOT / "contracts/interfaces/IOracleAdapter.vyi").read_text()
+    wanted = set(re.findall(r"^def (\w+)\(", text, re.MULTILINE))
+    have = {entry["name"] for entry in world.oracle.abi if entry["type"] == "function"}
+    assert wanted
+    assert wanted <= have

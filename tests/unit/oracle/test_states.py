@@ -243,3 +243,13 @@ def test_poke__events__rebuild_the_words(world, trio):
     assert list(poked.data[:3]) == [world.oracle.source_words(FEED, i)[1] for i in range(3)]
     change = receipt.event("StateChanged")
     assert (change.old_state, change.new_state, change.cause) == (OK, DEGRADED, 2)
+
+
+def test_poke__sole_source__event_has_its_datum(world):
+    aggregator = world.aggregator()
+    world.list([aggregator], quorum=1)
+    world.evm.advance(15)
+    aggregator.set_answer(usd(2_001))
+    poked = world.poke().event("SoleSourcePoked")
+    assert poked.word == world.oracle.feed_words(FEED)[0]
+    assert poked.datum == world.oracle.source_words(FEED, 0)[1]
