@@ -1,0 +1,123 @@
+# pragma version 0.4.3
+"""
+@title auction_sale
+@license AGPL-3.0-only
+@notice One sale: whether there is anything on sale, what the fund grants for it, and what becomes of the
+        auction afterwards.
+"""
+from contracts.interfaces import ILiquidationAuction
+from contracts.interfaces import IMarginEngine
+from contracts.liquidation import auction_ports
+from contracts.liquidation import runs
+from contracts.liquidation import slices
+from contracts.modules import errors
+
+uses: auction_ports
+
+NANO: constant(uint256) = 10**9
+# A slice spans all of an account's markets: the fund books its payouts under this id.
+WHOLE_ACCOUNT: constant(uint256) = 256
+
+
+@internal
+@pure
+def _check_sale(position: slices.Position, over: bool):
+    """
+    @notice Whether slices are on sale at all.
+    """
+    errors._require(not position.stopped, errors.CLOCK_STOPPED)
+    errors._require(slices._liquidatable(position), errors.HEALTHY)
+    errors._require(not over, errors.AUCTION_OVER)
+
+
+@internal
+def _funded(
+    standing: IMarginEngine.Standing, requirement: uint256, offer: slices.Slice
+) -> (slices.Slice, uint256):
+    """
+    @notice Asks the fund for an insolvent slice's price, and shrinks the slice to what it grants.
+    @return The slice, and the most the fund may pay, qu. FundEmpty where it grants next to nothing.
+    """
+    sold: slices.Slice = offer
+    need: uint256 = slices._deficit_of(standing.equity, offer.fraction) + offer.bonus
+    # What moves is rounded to lots, so the moved debt may exceed its share by a lot of each leg: of the
+    # order of 20 R per leg's lots where a leg has lost its notional at a 5 % rate. Whole accounts round
+    # by units only. Never over the need itself: tiny slices must not eat up the fund's caps.
+    slack: uint256 = 1_000
+    lot: uint256 = 0
+    if standing.smallest > 0:
+        lot = min(20 * requirement // standing.smallest, need)
+    if offer.capped:
+        slack += lot
+    limit: uint256 = extcall auction_ports.FUND.draw(WHOLE_ACCOUNT, need + slack)
+    if limit < need + slack:
+        if not offer.capped:
+            slack += lot  # no whole account any more
+        errors._require(limit > slack, errors.FUND_EMPTY)
+        sold.fraction = offer.fraction * (limit - slack) // need
+        errors._require(sold.fraction > 0, errors.FUND_EMPTY)
+        sold.bonus = offer.bonus * sold.fraction // offer.fraction
+        sold.capped = True
+    return sold, limit
+
+
+@internal
+def _settle(account: uint256, run: runs.Run, buffer: uint256) -> runs.Run:
+    """
+    @notice Ends the auction of an account that is back at (1 + buffer) R or empty; otherwise notes what
+            deficit it has left.
+    """
+    after: runs.Run = run
+    standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
+    position: slices.Position = slices._position(standing)
+    goal: uint256 = position.requirement * (NANO + buffer)
+    if position.equity * convert(NANO, int256) >= convert(goal, int256):
+        if standing.perps == 0 and standing.collateral == 0:
+            after.elapsed = 0
+        return self._finish(account, after)
+    after.noted = self._note(account, run.noted, standing.equity)
+    return after
+
+
+@internal
+def _finish(account: uint256, run: runs.Run) -> runs.Run:
+    """
+    @notice Unfreezes an account and closes its run. The starter of an unpaid run is owed nothing.
+    """
+    done: runs.Run = run
+    done.running = False
+    done.stopped = False
+    done.seen = block.timestamp
+    done.noted = False  # the thaw clears it
+    extcall auction_ports.ENGINE.thaw(account)
+    log ILiquidationAuction.Ended(account=account, number=run.number, elapsed=run.elapsed)
+    return done
+
+
+@internal
+def _thaw_left(account: uint256, position: slices.Position):
+    """
+    @notice Unfreezes an account that a replaced auction left frozen and that meets R. NoAuction where the
+            engine has it not frozen; NothingToDo while E < R.
+    """
+    thawed: bool = raw_call(
+        auction_ports.ENGINE.address,
+        abi_encode(account, method_id=method_id("thaw(uint256)")),
+        revert_on_failure=False,
+    )
+    errors._require(thawed, errors.NO_AUCTION)
+    errors._require(not slices._liquidatable(position), errors.NOTHING_TO_DO)
+
+
+@internal
+def _note(account: uint256, noted: bool, equity: int256) -> bool:
+    """
+    @notice Tells the engine the account's negative equity, where there is or was one.
+    @return Whether one is noted now.
+    """
+    deficit: uint256 = 0
+    if equity < 0:
+        deficit = convert(-equity, uint256)
+    if noted or deficit > 0:
+        extcall auction_ports.ENGINE.note_deficit(account, deficit)
+    return deficit > 0
