@@ -272,7 +272,7 @@ class Proof(NamedTuple):
 
 
 class Update(NamedTuple):
-    """An oracle update to apply first: feed id and payload (at most 4,096 bytes)."""
+    """An oracle update to apply first: feed id and payload (at most 2,048 bytes)."""
 
     feed: int
     payload: bytes

@@ -13,12 +13,12 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from plimsoll.compiler import compile_contract, compile_path
+from plimsoll.deployment.abi import PARTS
 from plimsoll.evm import Evm
 from plimsoll.evm.backend import create_address
 from plimsoll.model.standard_margin import MarketParameters, Quote
 
 TESTS = Path(__file__).parent
-ENGINE_PARTS = ("MarginEngine", "MarginEngineLiquidation", "MarginEngineAdmin")
 COIN_CAP = 10**24
 CAP_RAMP = 3_600
 
@@ -49,7 +49,7 @@ class BareHouse:
         self.coin = evm.deploy(token, 18, sender=deployer)
         source = TESTS / "unit" / "risk" / "mocks" / "QuoteSource.vy"
         self.oracle = evm.deploy(compile_path(source), sender=deployer)
-        parts = [compile_contract(name) for name in ENGINE_PARTS]
+        parts = [compile_contract(name) for name in PARTS["MarginEngine"]]
         # Nonces 0-2 are spent: the vault is 3, then admin, liquidation, engine, margin.
         address = create_address(bytes.fromhex(deployer[2:]), 6)
         self.vault = evm.deploy(
@@ -139,7 +139,7 @@ class BareHouse:
 
 
 def merged_abi(parts: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """One ABI for the three bytecodes behind one address."""
+    """One ABI for several bytecodes behind one address."""
     seen, merged = set(), []
     for entry in (entry for part in parts for entry in part):
         if entry["type"] not in ("function", "event"):

@@ -13,7 +13,9 @@
         128-143 low       1e-5 of mark, rounded up: the band's lower edge is mark * (1 - low)
         144-159 high      1e-5 of mark, rounded up: the band's upper edge is mark * (1 + high)
         160-161 state     OK, DEGRADED, STALE or HALTED
-        162-230 zero
+        162     recovering 1: the price is back from a gap or a halt for less than its grace time;
+                          no liquidation starts or goes on with it
+        163-230 zero
         231-255 sigma     1e-6, annualised: realised volatility, an upper bound, saturating
 """
 
@@ -21,6 +23,8 @@ OK: constant(uint256) = 0  # quorum met, sources agree
 DEGRADED: constant(uint256) = 1  # quorum met, a source missing or the spread wide
 STALE: constant(uint256) = 2  # too few sources within their age limit
 HALTED: constant(uint256) = 3  # the breaker or the guardian stopped it
+
+RECOVERING_FLAG: constant(uint256) = 1 << 162
 
 MASK_56: constant(uint256) = 2**56 - 1
 MASK_25: constant(uint256) = 2**25 - 1

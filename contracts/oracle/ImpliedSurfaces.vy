@@ -164,7 +164,11 @@ def submit(
     errors._require(time + surface_terms._max_age(rules) >= now, errors.OLD_REPORT)
     errors._require(sequence < 2**64, errors.OUT_OF_RANGE)
     signer_sets._check_signatures(
-        self._digest(feed, time, sequence, slices), signatures, 0, surface_terms._signers(rules)
+        self._digest(feed, time, sequence, slices),
+        signatures,
+        0,
+        surface_terms._signer_set(rules),
+        surface_terms._threshold(rules),
     )
     index: uint256 = self._index(feed)
     list: uint256 = self.lists[feed]
@@ -465,7 +469,7 @@ def is_signer(signer_set: uint256, signer: address) -> bool:
     @param signer_set The set's id.
     @param signer The address.
     """
-    return signer_sets.members[signer_set][signer]
+    return signer_sets._is_member(signer_set, signer)
 
 
 @external

@@ -8,12 +8,13 @@
         whatever its source does meanwhile, so no poke can worsen the state early.
 """
 
-from contracts.oracle import chainlink_source
 from contracts.oracle import feed_state
 from contracts.oracle import feed_terms
 from contracts.oracle import feed_word
+from contracts.oracle import price_sources
 
 uses: feed_state
+uses: price_sources
 
 
 struct Aggregate:
@@ -24,12 +25,13 @@ struct Aggregate:
     oldest: uint256  # s, smallest time of observation
     stale_at: uint256  # s, last second in which the quorum is still within its limits
     premium: int256  # 1e-6: of the report in force before this poke, 0 if none
-    data: uint256[5]  # datum words after this poke
+    data: DynArray[uint256, 5]  # datum words after this poke
 
 
 NO_REPORT: constant(uint256) = 255
 MASK_56: constant(uint256) = 2**56 - 1
 MASK_32: constant(uint256) = 2**32 - 1
+MASK_17: constant(uint256) = 2**17 - 1
 MASK_24: constant(uint256) = 2**24 - 1
 
 
@@ -57,28 +59,29 @@ def _gather(
     for i: uint256 in range((terms >> 3) & 7, bound=5):
         # Proof: first < 2**19 and i < 5.
         slot: uint256 = unsafe_add(first, i)
-        source: uint256 = feed_state.sources[slot]
         kept: uint256 = feed_state.data[slot]
         datum: uint256 = kept
-        max_age: uint256 = (source >> 176) & MASK_24
-        if (source >> 160) & 255 == feed_terms.CHAINLINK:
-            datum = chainlink_source._read(source, kept, terms, now)
+        max_age: uint256 = (kept >> 186) & MASK_17
+        if kept & feed_word.SIGNED_FLAG == 0:
+            source: uint256 = feed_state.sources[slot]
+            max_age = (source >> 176) & MASK_24
+            datum = price_sources._read(slot, source, kept, terms, now)
         else:
             # Proof: datum times are at most the timestamp of the block that took them.
             age: uint256 = unsafe_sub(now, (kept >> 56) & MASK_32)
-            if not signed_seen and kept != 0 and age <= max_age:
+            if not signed_seen and kept & MASK_56 != 0 and age <= max_age:
                 signed_seen = True
                 result.premium = feed_word._datum_premium(kept)
             if i == reporter:
                 datum = report
         if datum != kept:
             feed_state.data[slot] = datum
-        result.data[i] = datum
+        result.data.append(datum)
         time: uint256 = (datum >> 56) & MASK_32
-        if datum == 0 or unsafe_sub(now, time) > max_age:
+        price: uint256 = datum & MASK_56
+        if price == 0 or unsafe_sub(now, time) > max_age:
             continue
         # Insert, keeping both arrays sorted: what is displaced moves one place on.
-        price: uint256 = datum & MASK_56
         expiry: uint256 = unsafe_add(time, max_age)  # < 2**33
         for j: uint256 in range(count, bound=4):
             other: uint256 = prices[j]
@@ -118,6 +121,8 @@ def _band_up(low: uint256, median: uint256, high: uint256, half_band: uint256) -
     @param half_band 1e-4.
     @return low | high << 16, 1e-5 of the median, each a multiple of ten.
     """
+    if low == high:
+        return unsafe_mul(half_band, 10 | (10 << 16))  # half_band <= 500
     # Proof: low <= median <= high < 2**56, median > 0 because every datum is (min_price >= 1).
     pad: uint256 = unsafe_sub(median, 1)
     down: uint256 = unsafe_add(unsafe_mul(unsafe_sub(median, low), 10_000), pad)

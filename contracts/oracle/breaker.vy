@@ -2,11 +2,13 @@
 """
 @title breaker
 @license AGPL-3.0-only
-@notice The record of a halt. A halt begins when the sources' spread exceeds halt_band, when the
-        price moves further than the allowance for its age, or by the guardian. While it lasts the
-        last good price stands. It ends by rule: after `confirm` seconds in which every poke found
-        the quorum inside halt_band and inside the allowance of the poke before, and not before the
-        guardian's end. Nobody can end it sooner.
+@notice The record of a halt and of a recovery. A halt begins when the sources' spread exceeds
+        halt_band, when the price moves further than the allowance for its age, when it is further
+        than ema_band from the slow average, or by the guardian. While it lasts the last good price
+        stands. It ends by rule: after `confirm` seconds in which every poke found the quorum inside
+        halt_band and inside the allowance of the poke before, and not before the guardian's end.
+        Nobody can end it sooner. The slow average then starts anew from the confirmed price. After
+        a halt, and after a time in which the feed was STALE, it is RECOVERING for `grace` seconds.
 
         halt word
         bits    field      unit
@@ -14,6 +16,8 @@
         32-87   candidate  ticks: the last poke's aggregate
         88-119  time       s: of that poke
         120-151 forced     s: the guardian's end; 0 if none
+        152-155 cause      of the halt, or of the last one: as in the adapter's events
+        156-187 resumed    s: the first price after the last halt or gap
 """
 
 from contracts.oracle import feed_terms
@@ -24,11 +28,19 @@ MASK_56: constant(uint256) = 2**56 - 1
 
 @internal
 @pure
-def _pack(start: uint256, candidate: uint256, time: uint256, forced: uint256) -> uint256:
+def _begun(
+    word: uint256, candidate: uint256, now: uint256, forced: uint256, cause: uint256
+) -> uint256:
     """
-    @notice The halt word of fields that fit.
+    @notice The halt word of a halt that begins now.
+    @param word The word before; its time of resumption is kept.
+    @param candidate Ticks.
+    @param now Seconds.
+    @param forced The guardian's end, s; 0 if none.
+    @param cause As in the adapter's events.
     """
-    return start | (candidate << 32) | (time << 88) | (forced << 120)
+    kept: uint256 = word & (MASK_32 << 156)
+    return kept | now | (candidate << 32) | (now << 88) | (forced << 120) | (cause << 152)
 
 
 @internal
@@ -37,7 +49,34 @@ def _forced(word: uint256) -> uint256:
     """
     @notice The guardian's end, s.
     """
-    return word >> 120
+    return (word >> 120) & MASK_32
+
+
+@internal
+@pure
+def _cause(word: uint256) -> uint256:
+    """
+    @notice Why it was halted.
+    """
+    return (word >> 152) & 15
+
+
+@internal
+@pure
+def _resumed(word: uint256) -> uint256:
+    """
+    @notice The first price after the last halt or gap, s; 0 if there was none.
+    """
+    return (word >> 156) & MASK_32
+
+
+@internal
+@pure
+def _with_resumed(word: uint256, now: uint256) -> uint256:
+    """
+    @notice The word with another time of resumption.
+    """
+    return (word & ~(MASK_32 << 156)) | (now << 156)
 
 
 @internal
@@ -56,7 +95,7 @@ def _next(word: uint256, terms: uint256, median: uint256, wide: bool, now: uint2
     age: uint256 = unsafe_sub(now, (word >> 88) & MASK_32)
     if wide or not feed_terms._jump_allowed(terms, (word >> 32) & MASK_56, median, age):
         start = now
-    return self._pack(start, median, now, word >> 120)
+    return ((word >> 120) << 120) | start | (median << 32) | (now << 88)
 
 
 @internal
@@ -70,4 +109,4 @@ def _released(word: uint256, terms: uint256, now: uint256) -> bool:
     """
     # Proof: start <= now, as in _next.
     calm: uint256 = unsafe_sub(now, word & MASK_32)
-    return calm >= feed_terms._confirm(terms) and now >= (word >> 120)
+    return calm >= feed_terms._confirm(terms) and now >= self._forced(word)

@@ -19,19 +19,28 @@
         119-132 variance_tau   minutes: time constant of the variance
         133-144 spacing        s: least time between two variance samples
         145-155 sigma_cap      1e-2, annualised: one sample counts as at most this volatility
-        156-192 min_price      ticks, 32 significant bits, a valid datum is not below
-        193-229 max_price      ticks, 32 significant bits, a valid datum is not above
+        156-181 min_price      ticks, 20 significant bits, a valid datum is not below
+        182-207 max_price      ticks, 20 significant bits, a valid datum is not above
+        208-219 ema_band       1e-3: a price further from the slow average is HALTED
+        220-233 ema_tau        minutes: time constant of the slow average
+        234-245 grace          s after a gap or a halt for which no liquidation goes on
+        246     sequenced      1: served under the rollup's sequencer (sequencer.vy)
 
         source word
         0-159   target         address, or the signer set's id
-        160-167 kind           1 Chainlink-shaped aggregator, 2 signed reports
-        168-175 decimals       of the source's answers, pinned when listed
+        160-167 kind           1 Chainlink-shaped aggregator, 2 signed reports, 3 Pyth,
+                               4 Uniswap v3 pool, 5 Curve pool, 6 ERC-4626 vault
+        168-175 decimals       of an aggregator's answers, pinned when listed
         176-199 max_age        s: a datum is valid while its age is at most this
-        200-207 threshold      signatures a report needs; 0 for an aggregator
+        200-207 threshold      signatures a report needs; 0 for all others
+        208-219 max_conf       1e-4 of the price: the widest confidence interval of a Pyth price
+        220     inverse        1: the price is one over what the source says
+        221-236 via            id of the feed whose price the source's is multiplied with; 0: none
+
+        extra word of a source: what its kind needs beyond (see the module of the kind)
 """
 
 from contracts.modules import errors
-from contracts.oracle import feed_word
 
 
 struct FeedTerms:
@@ -47,19 +56,35 @@ struct FeedTerms:
     variance_tau: uint256  # minutes, 1 to 14_400
     spacing: uint256  # s, 1 to 3600
     sigma_cap: uint256  # 1e-2, 1 to 2000
+    ema_band: uint256  # 1e-3, 1 to 4000
+    ema_tau: uint256  # minutes, 1 to 14_400
+    grace: uint256  # s, at most 3600
+    sequenced: bool  # whether a rollup's sequencer is to be asked; one must be set before
     min_price: uint256  # ticks, above 0
     max_price: uint256  # ticks, above min_price, below 2**55
 
 
 struct SourceTerms:
-    kind: uint256  # 1 Chainlink-shaped aggregator, 2 signed reports
-    target: address  # aggregator; empty for signed reports
-    signer_set: uint256  # id of the signer set; 0 for an aggregator
+    kind: uint256  # see the source word
+    target: address  # aggregator, Pyth, pool or vault; empty for signed reports
+    signer_set: uint256  # id of the signer set; 0 but for signed reports
     max_age: uint256  # s, 1 to 131_071
+    max_conf: uint256  # 1e-4, 1 to 4095 for Pyth, else 0
+    inverse: bool  # never for signed reports
+    via: uint256  # id of a feed that is listed, below this one's; 0 for none or signed reports
+    extra: uint256  # the kind's further terms; 0 for aggregators and signed reports
+    factory: address  # of a Uniswap pool, which must know it; else empty. Not stored
 
 
 CHAINLINK: constant(uint256) = 1
 SIGNED: constant(uint256) = 2
+PYTH: constant(uint256) = 3
+UNISWAP: constant(uint256) = 4
+CURVE: constant(uint256) = 5
+ERC4626: constant(uint256) = 6
+INVERSE: constant(uint256) = 1 << 220
+SEQUENCED: constant(uint256) = 1 << 246
+DIRECT: constant(uint256) = (2**17 - 1) << 220  # inverse and via: the source's answer is the price
 MAX_SOURCES: constant(uint256) = 5
 MAX_AGE_LIMIT: constant(uint256) = 2**17 - 1  # s; what the hot word's delay and ttl hold
 MAX_PRICE: constant(uint256) = 2**55 - 1  # ticks; leaves room for the premium in 56 bits
@@ -98,6 +123,9 @@ def _pack_terms(t: FeedTerms, count: uint256) -> uint256:
         and self._in(t.variance_tau, 1, 14_400)
         and self._in(t.spacing, 1, 3_600)
         and self._in(t.sigma_cap, 1, 2_000)
+        and self._in(t.ema_band, 1, 4_000)
+        and self._in(t.ema_tau, 1, 14_400)
+        and t.grace <= 3_600
         and self._in(t.max_price, 2, MAX_PRICE)
         and self._in(t.min_price, 1, t.max_price - 1),
         errors.BAD_PARAMETER,
@@ -116,8 +144,12 @@ def _pack_terms(t: FeedTerms, count: uint256) -> uint256:
         | (t.variance_tau << 119)
         | (t.spacing << 133)
         | (t.sigma_cap << 145)
-        | (feed_word._to_float_floor(t.min_price) << 156)
-        | (feed_word._to_float_floor(t.max_price) << 193)
+        | (self._to_float_floor(t.min_price) << 156)
+        | (self._to_float_floor(t.max_price) << 182)
+        | (t.ema_band << 208)
+        | (t.ema_tau << 220)
+        | (t.grace << 234)
+        | (convert(t.sequenced, uint256) << 246)
     )
 
 
@@ -147,8 +179,29 @@ def _price_in_bounds(terms: uint256, price: uint256) -> bool:
     @param terms The terms word.
     @param price Ticks.
     """
-    low: uint256 = ((terms >> 161) & (2**32 - 1)) << ((terms >> 156) & 31)
-    return price >= low and price <= (terms >> 198) << ((terms >> 193) & 31)
+    low: uint256 = ((terms >> 162) & (2**20 - 1)) << ((terms >> 156) & 63)
+    return price >= low and price <= ((terms >> 188) & (2**20 - 1)) << ((terms >> 182) & 63)
+
+
+@internal
+@pure
+def _to_float_floor(x: uint256) -> uint256:
+    """
+    @notice x rounded down to 20 significant bits, as places | mantissa << 6.
+    @param x Below 2**55.
+    """
+    places: uint256 = 0
+    for _: uint256 in range(35):
+        if x >> places < 2**20:
+            break
+        places = unsafe_add(places, 1)  # at most 35
+    return places | ((x >> places) << 6)
+
+
+@internal
+@pure
+def _grace(terms: uint256) -> uint256:
+    return (terms >> 234) & MASK_12
 
 
 @internal
@@ -172,17 +225,31 @@ def _jump_allowed(terms: uint256, old_price: uint256, price: uint256, age: uint2
 @internal
 @pure
 def _pack_source(
-    kind: uint256, target: uint256, decimals: uint256, max_age: uint256, threshold: uint256
+    source: SourceTerms, target: uint256, decimals: uint256, threshold: uint256
 ) -> uint256:
     """
     @notice The source word of checked fields.
-    @param kind CHAINLINK or SIGNED.
+    @param source The terms.
     @param target Address or signer set id.
     @param decimals 0 to 27.
-    @param max_age Seconds.
     @param threshold Signatures, 0 to 8.
     """
-    return target | (kind << 160) | (decimals << 168) | (max_age << 176) | (threshold << 200)
+    return (
+        target
+        | (source.kind << 160)
+        | (decimals << 168)
+        | (source.max_age << 176)
+        | (threshold << 200)
+        | (source.max_conf << 208)
+        | (convert(source.inverse, uint256) << 220)
+        | (source.via << 221)
+    )
+
+
+@internal
+@pure
+def _via(source: uint256) -> uint256:
+    return (source >> 221) & (2**16 - 1)
 
 
 @internal

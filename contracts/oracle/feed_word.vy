@@ -13,12 +13,13 @@
                           at most 65,535: a price that old is STALE however slow its sources are
         128-143 low       1e-5 of price, rounded up to 1e-4
         144-159 high      1e-5 of price, rounded up to 1e-4
-        160-161 state     OK 0, DEGRADED 1, HALTED 3 (STALE follows from ttl)
+        160-161 state     OK 0, DEGRADED 1, RECOVERING 2, HALTED 3 (STALE follows from ttl)
         162-193 time      s: when the price was fixed
         194-210 delay     s: age of the oldest datum in the price at `time`
         211-228 premium   1e-6 of price, int18: slow, clamped
-        229     sole      1: the newest; 0: a later poke of the same second waits in the newer word
-                          (or, in a word of 0, there is no price yet)
+        229     plain     1: a reader needs this word alone; 0: there is no price yet, or the
+                          state is RECOVERING, or a word waits, or there is a sequencer to ask
+        230     waiting   1: a later poke of the same second waits in the newer word
         231-255 sigma     1e-6, annualised volatility, an upper bound
 
         datum word, newest accepted of each source
@@ -26,6 +27,10 @@
         56-87   time      s: the source's own time of observation
         88-167  round     the source's round id or report sequence
         168-185 premium   1e-6 of price, int18
+        186-202 max_age   s; this and what follows only of signed reports, from their source word,
+        203-206 threshold so that a report needs no other word
+        207-238 set       the signer set's id
+        239     signed    1: the source is signed reports
 """
 
 from contracts.modules import quote_word
@@ -38,7 +43,9 @@ MASK_56: constant(uint256) = 2**56 - 1
 MASK_80: constant(uint256) = 2**80 - 1
 
 STATE_MASK: constant(uint256) = 3 << 160
-SOLE_FLAG: constant(uint256) = 1 << 229
+PLAIN_FLAG: constant(uint256) = 1 << 229
+WAITING_FLAG: constant(uint256) = 1 << 230
+RECOVERING: constant(uint256) = 2  # in the stored state: served as DEGRADED, without liquidations
 PREMIUM_MASK: constant(uint256) = (2**18 - 1) << 211
 # funding, time, premium, sigma: what a later poke of the same second leaves as it is
 CARRIED_MASK: constant(uint256) = (
@@ -46,6 +53,8 @@ CARRIED_MASK: constant(uint256) = (
 )
 # price, funding, low, high, state, sigma: what the quote word takes as it is
 SERVED_MASK: constant(uint256) = (2**112 - 1) | ((2**34 - 1) << 128) | ((2**25 - 1) << 231)
+SIGNED_FLAG: constant(uint256) = 1 << 239  # of a datum word
+SIGNED_FIELDS: constant(uint256) = (2**54 - 1) << 186  # max_age, threshold, set, signed
 MAX_TTL: constant(uint256) = 2**16 - 1  # s
 FUNDING_LIMIT: constant(int256) = 2**51 - 1  # ticks; the index stays here once it arrives
 FUNDING_SCALE: constant(int256) = 8 * 3600 * 1_000_000  # premium is per 8 h, in 1e-6
@@ -130,7 +139,7 @@ def _sigma(hot: uint256) -> uint256:
 @pure
 def _halted(hot: uint256) -> uint256:
     """
-    @notice The same word in state HALTED.
+    @notice The same word in state HALTED; whether it is plain stays.
     """
     return hot | STATE_MASK
 
@@ -140,7 +149,7 @@ def _halted(hot: uint256) -> uint256:
 def _pack_rest(funding: int256, time: uint256, premium: int256, sigma: uint256) -> uint256:
     """
     @notice The hot word's fields funding, time, premium and sigma at their places; the caller adds
-            the others. Sole flag set.
+            the others.
     @param funding Ticks, |funding| <= FUNDING_LIMIT.
     @param time Seconds, < 2**32.
     @param premium 1e-6, |premium| < 2**17.
@@ -149,7 +158,6 @@ def _pack_rest(funding: int256, time: uint256, premium: int256, sigma: uint256) 
     return (
         ((convert(convert(funding, bytes32), uint256) & MASK_56) << 56)
         | (time << 162)
-        | SOLE_FLAG
         | ((convert(convert(premium, bytes32), uint256) & MASK_18) << 211)
         | (sigma << 231)
     )
@@ -165,33 +173,6 @@ def _sigma_up(variance: uint256) -> uint256:
     """
     # Proof: isqrt is at most 2e7.
     return unsafe_add(isqrt(variance), 1)
-
-
-@internal
-@pure
-def _to_float_floor(x: uint256) -> uint256:
-    """
-    @notice x rounded down to 32 significant bits, as shift | mantissa << 5.
-    @param x Below 2**63; larger saturates.
-    """
-    if x >= 2**63:
-        return 2**37 - 1
-    bits: uint256 = 0
-    head: uint256 = x >> 32
-    # Proof: head < 2**31, so the five steps add up to its bit length, at most 31.
-    if head >= 2**16:
-        bits = 16
-    if (head >> bits) >= 2**8:
-        bits = unsafe_add(bits, 8)
-    if (head >> bits) >= 2**4:
-        bits = unsafe_add(bits, 4)
-    if (head >> bits) >= 2**2:
-        bits = unsafe_add(bits, 2)
-    if (head >> bits) >= 2:
-        bits = unsafe_add(bits, 1)
-    if (head >> bits) >= 1:
-        bits = unsafe_add(bits, 1)
-    return bits | ((x >> bits) << 5)
 
 
 @internal
@@ -221,7 +202,8 @@ def _accrued(hot: uint256, now: uint256) -> int256:
 @pure
 def _state_at(hot: uint256, now: uint256) -> uint256:
     """
-    @notice The state at `now`: HALTED stays, else STALE past the ttl, else as stored.
+    @notice The state as served at `now`: HALTED stays, else STALE past the ttl, else as stored,
+            RECOVERING as DEGRADED.
     @param hot The word in force.
     @param now Seconds, >= `_time`.
     """
@@ -230,6 +212,8 @@ def _state_at(hot: uint256, now: uint256) -> uint256:
     elapsed: uint256 = unsafe_sub(now, (hot >> 162) & MASK_32)
     if elapsed > (hot >> 112) & MASK_16 and state != quote_word.HALTED:
         return quote_word.STALE
+    if state == RECOVERING:
+        return quote_word.DEGRADED
     return state
 
 
@@ -252,6 +236,8 @@ def _quote(hot: uint256, now: uint256) -> uint256:
     if elapsed > (hot >> 112) & MASK_16:
         if hot & STATE_MASK != STATE_MASK:  # HALTED, both bits, stays
             word = (word & ~STATE_MASK) | (quote_word.STALE << 160)
+    elif (hot >> 160) & 3 == RECOVERING:
+        word = (word & ~STATE_MASK) | (quote_word.DEGRADED << 160) | quote_word.RECOVERING_FLAG
     return word
 
 
@@ -285,16 +271,14 @@ def _with_premium(word: uint256, hot: uint256, elapsed: uint256) -> uint256:
 
 @internal
 @pure
-def _datum(price: uint256, time: uint256, round: uint256, premium: int256) -> uint256:
+def _signed_datum(signer_set: uint256, max_age: uint256, threshold: uint256) -> uint256:
     """
-    @notice The datum word of these fields; callers have checked that they fit.
-    @param price Ticks.
-    @param time Seconds.
-    @param round Round id or sequence.
-    @param premium 1e-6.
+    @notice The datum word of a source of signed reports before its first.
+    @param signer_set Id, < 2**32.
+    @param max_age Seconds, < 2**17.
+    @param threshold Signatures, < 16.
     """
-    bits: uint256 = convert(convert(premium, bytes32), uint256) & MASK_18
-    return price | (time << 56) | (round << 88) | (bits << 168)
+    return (max_age << 186) | (threshold << 203) | (signer_set << 207) | SIGNED_FLAG
 
 
 @internal

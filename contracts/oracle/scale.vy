@@ -34,7 +34,7 @@ def _ticks_floor(mantissa: uint256, exponent: int256, inverse: bool, via_price: 
     factor: uint256 = via_price
     if factor == 0:
         factor = TICKS_PER_USD
-    # Proof: 10**27 < 2**90 and 10**12 < 2**40. Not inverse: above < 2**146 * 2**56 * 2**40 = 2**242,
+    # Proof: 10**27 < 2**90, 10**12 < 2**40. Not inverse: above < 2**146 * 2**56 * 2**40 = 2**242,
     # below <= 10**27. Inverse: above < 2**56 * 2**90, below < 2**146 * 2**40, and > 0.
     power: uint256 = pow_mod256(10, convert(abs(exponent), uint256))
     above: uint256 = factor

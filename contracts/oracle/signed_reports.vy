@@ -31,7 +31,7 @@ REPORT_TYPE: constant(bytes32) = keccak256(
 @internal
 @view
 def _accept(
-    feed: uint256, source: uint256, kept: uint256, terms: uint256, update: Bytes[705], now: uint256
+    feed: uint256, kept: uint256, terms: uint256, update: Bytes[705], now: uint256
 ) -> uint256:
     """
     @notice The datum word of a report. Reverts BadArgument if the update is misshapen, OldReport if
@@ -39,30 +39,46 @@ def _accept(
             its price is outside the feed's bounds, BadQuorum with too few signatures, BadSigner or
             BadSignature for a wrong one.
     @param feed The feed's id.
-    @param source The source word.
-    @param kept The datum word accepted last; 0 if none.
+    @param kept The datum word accepted last, with the source's own terms.
     @param terms The feed's terms word.
     @param update The bytes laid out above, at least MIN_UPDATE of them.
     @param now Seconds.
     """
-    errors._require((len(update) - HEAD) % signer_sets.SIGNATURE == 0, errors.BAD_ARGUMENT)
+    # Proof: the update has at least MIN_UPDATE > HEAD bytes.
+    if unsafe_sub(len(update), HEAD) % signer_sets.SIGNATURE != 0:
+        errors._fail(errors.BAD_ARGUMENT)
     head: uint256 = extract32(update, 0, output_type=uint256)
     price: uint256 = (head >> 184) & (2**64 - 1)
     time: uint256 = (head >> 152) & (2**32 - 1)
     sequence: uint256 = (head >> 88) & (2**64 - 1)
     # Proof: the field's sign bit (87) goes to bit 255, the arithmetic shift extends it.
     premium: int256 = convert(convert(head << 168, bytes32), int256) >> 224
-    errors._require(time <= now, errors.FUTURE_REPORT)
-    errors._require(
-        sequence > feed_word._datum_round(kept)
-        and time >= feed_word._datum_time(kept)
-        and time + feed_terms._max_age(source) >= now,
-        errors.OLD_REPORT,
+    if time > now:
+        errors._fail(errors.FUTURE_REPORT)
+    # Fields of the kept datum in place: time 56-87, round 88-167, max_age 186-202. Proof: time is
+    # < 2**32 and max_age < 2**17.
+    if (
+        sequence <= (kept >> 88) & (2**80 - 1)
+        or time < (kept >> 56) & (2**32 - 1)
+        or unsafe_add(time, (kept >> 186) & (2**17 - 1)) < now
+    ):
+        errors._fail(errors.OLD_REPORT)
+    if not feed_terms._price_in_bounds(terms, price):
+        errors._fail(errors.OUT_OF_RANGE)
+    # EIP-712's hash of domain and struct, in place.
+    digest: bytes32 = keccak256(
+        concat(
+            b"\x19\x01",
+            eip712._domain_separator_v4(),
+            keccak256(abi_encode(REPORT_TYPE, feed, head >> 248, price, time, sequence, premium)),
+        )
     )
-    errors._require(feed_terms._price_in_bounds(terms, price), errors.OUT_OF_RANGE)
-    digest: bytes32 = eip712._hash_typed_data_v4(
-        keccak256(abi_encode(REPORT_TYPE, feed, head >> 248, price, time, sequence, premium))
+    signer_sets._check_signatures(
+        digest, update, HEAD, (kept >> 207) & (2**32 - 1), (kept >> 203) & 15
     )
-    signer_sets._check_signatures(digest, update, HEAD, source)
-    limit: int256 = convert(feed_terms._premium_clamp(terms), int256)
-    return feed_word._datum(price, time, sequence, max(min(premium, limit), -limit))
+    datum: uint256 = price | (time << 56) | (sequence << 88) | (kept & feed_word.SIGNED_FIELDS)
+    if premium != 0:
+        limit: int256 = convert(feed_terms._premium_clamp(terms), int256)
+        premium = max(min(premium, limit), -limit)
+        datum |= (convert(convert(premium, bytes32), uint256) & feed_word.MASK_18) << 168
+    return datum

@@ -30,7 +30,7 @@ CONTRACT_SIGNER_GAS: constant(uint256) = 200_000
 
 set_count: uint256  # sets listed so far; ids are 1..set_count
 thresholds: HashMap[uint256, uint256]  # set id -> signatures needed, 1 to MAX_SIGNATURES
-members: HashMap[uint256, HashMap[address, bool]]  # set id -> signer -> listed
+members: HashMap[uint256, bool]  # set id << 160 | signer -> listed
 
 
 @internal
@@ -53,33 +53,48 @@ def _add_set(signers: DynArray[address, 16], threshold: uint256) -> uint256:
     for signer: address in signers:
         errors._require(convert(signer, uint160) > last, errors.BAD_SIGNER)
         last = convert(signer, uint160)
-        self.members[id][signer] = True
+        # Proof: ids count owner's calls, signers are below 2**160.
+        self.members[(id << 160) | convert(signer, uint256)] = True
     log SignerSetAdded(signer_set=id, threshold=threshold, signers=signers)
     return id
 
 
 @internal
 @view
-def _check_signatures(digest: bytes32, update: Bytes[705], head: uint256, source: uint256):
+def _is_member(signer_set: uint256, signer: address) -> bool:
+    """
+    @notice Whether an address belongs to a set.
+    @param signer_set The set's id, any number.
+    @param signer The address.
+    """
+    return signer_set < 2**32 and self.members[(signer_set << 160) | convert(signer, uint256)]
+
+
+@internal
+@view
+def _check_signatures(
+    digest: bytes32, update: Bytes[705], head: uint256, signer_set: uint256, threshold: uint256
+):
     """
     @notice Reverts unless enough members of the set signed; every signature given must be sound.
     @param digest What they signed.
     @param update What carries the signatures: whole ones from `head` to its end.
     @param head Where they begin, not past the end.
-    @param source Signer set's id in bits 0-159, threshold from bit 200 on.
+    @param signer_set The set's id.
+    @param threshold Signatures needed.
     """
-    # Proof: head <= len(update).
-    signer_set: uint256 = source & convert(max_value(uint160), uint256)
+    # Proof: head <= len(update) <= 705, which holds no more than MAX_SIGNATURES.
     count: uint256 = unsafe_div(unsafe_sub(len(update), head), SIGNATURE)
-    errors._require(count <= MAX_SIGNATURES, errors.TOO_MANY)
-    errors._require(count >= source >> 200, errors.BAD_QUORUM)
+    if count < threshold:
+        errors._fail(errors.BAD_QUORUM)
     last: uint256 = 0
     for i: uint256 in range(count, bound=MAX_SIGNATURES):
         # Proof: i < 8 and head <= 705, so the offset is small; extract32 checks it.
         at: uint256 = unsafe_add(head, unsafe_mul(i, SIGNATURE))
         signer_word: uint256 = extract32(update, at, output_type=uint256) >> 96
         signer: address = convert(signer_word, address)
-        errors._require(signer_word > last and self.members[signer_set][signer], errors.BAD_SIGNER)
+        if signer_word <= last or not self.members[(signer_set << 160) | signer_word]:
+            errors._fail(errors.BAD_SIGNER)
         last = signer_word
         r: uint256 = extract32(update, unsafe_add(at, 20), output_type=uint256)
         s: uint256 = extract32(update, unsafe_add(at, 52), output_type=uint256)
@@ -87,7 +102,8 @@ def _check_signatures(digest: bytes32, update: Bytes[705], head: uint256, source
         sound: bool = s <= HALF_N and ecrecover(digest, v, r, s) == signer
         if not sound and signer.is_contract:
             sound = self._contract_signed(signer, digest, slice(update, unsafe_add(at, 20), 65))
-        errors._require(sound, errors.BAD_SIGNATURE)
+        if not sound:
+            errors._fail(errors.BAD_SIGNATURE)
 
 
 @internal

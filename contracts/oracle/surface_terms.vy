@@ -74,11 +74,20 @@ def _pack(t: SurfaceTerms, threshold: uint256) -> uint256:
 
 @internal
 @pure
-def _signers(terms: uint256) -> uint256:
+def _signer_set(terms: uint256) -> uint256:
     """
-    @notice Signer set and threshold as signer_sets._check_signatures takes them.
+    @notice The signer set's id.
     """
-    return (terms & MASK_32) | (((terms >> 32) & 255) << 200)
+    return terms & MASK_32
+
+
+@internal
+@pure
+def _threshold(terms: uint256) -> uint256:
+    """
+    @notice Signatures a report needs.
+    """
+    return (terms >> 32) & 255
 
 
 @internal

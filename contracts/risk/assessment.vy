@@ -75,6 +75,8 @@ def assess(
     initial_haircut: uint256 = 0
     stale_haircut: uint256 = 0
     stale_value: uint256 = 0  # qu
+    recovering: uint256 = 0  # qu x MM_SCALE
+    recovering_haircut: uint256 = 0  # qu x HAIRCUT_SCALE
     # The markets' hot words (a feed id in the low 16 bits), then the holdings' feeds. Closed
     # markets' are among them; what the oracle says of those is ignored.
     feeds: DynArray[uint256, MAX_FEEDS] = []
@@ -211,6 +213,8 @@ def assess(
             state = max(state, (quoted >> 160) & 3)
             if (quoted >> 160) & 3 >= FRESH_STATES:
                 stale = unsafe_add(stale, unsafe_add(flat, grown))
+            elif quoted & quote_word.RECOVERING_FLAG != 0:
+                recovering = unsafe_add(recovering, unsafe_add(flat, grown))
         if values != hot:  # initial margin takes a ramp's stricter values
             initial = unsafe_add(
                 initial,
@@ -255,6 +259,8 @@ def assess(
         if feed_state >= FRESH_STATES:
             stale_haircut = unsafe_add(stale_haircut, lost)
             stale_value = unsafe_add(stale_value, value)
+        elif quoted & quote_word.RECOVERING_FLAG != 0:
+            recovering_haircut = unsafe_add(recovering_haircut, lost)
     result.unrealised = unrealised
     result.collateral = collateral
     # Quotients of sums below 2^254 by more than 2^13, so each sum of two fits.
@@ -266,10 +272,12 @@ def assess(
         convert(rounding._div_up(edge, BAND_SCALE), int256),
     )
     result.state = state
-    if state >= FRESH_STATES:
-        stale = rounding._div_up(stale, MM_SCALE)
-        result.stale_requirement = unsafe_add(stale, rounding._div_up(stale_haircut, HAIRCUT_SCALE))
-        result.stale_value = unsafe_add(stale, stale_value)
+    if state != 0:
+        result.stale_requirement = unsafe_add(
+            rounding._div_up(unsafe_add(stale, recovering), MM_SCALE),
+            rounding._div_up(unsafe_add(stale_haircut, recovering_haircut), HAIRCUT_SCALE),
+        )
+        result.stale_value = unsafe_add(rounding._div_up(stale, MM_SCALE), stale_value)
     if collateral != 0:
         result.linear = unsafe_add(result.linear, rounding._div_up(haircut, HAIRCUT_SCALE))
         result.initial = unsafe_add(
@@ -421,10 +429,10 @@ def assess_one(leg: int256, word: uint256) -> IRiskModel.Assessment:
     )
     if word & STATE_MASK != 0:
         result.state = (word >> 160) & 3
-        if result.state >= FRESH_STATES:
-            stale: uint256 = rounding._div_up(unsafe_add(flat, grown), MM_SCALE)
-            result.stale_requirement = stale
-            result.stale_value = stale
+        if result.state >= FRESH_STATES or word & quote_word.RECOVERING_FLAG != 0:
+            result.stale_requirement = rounding._div_up(unsafe_add(flat, grown), MM_SCALE)
+            if result.state >= FRESH_STATES:
+                result.stale_value = result.stale_requirement
     return result
 
 

@@ -14,7 +14,6 @@ from plimsoll.bench.sizes import deployables
 from plimsoll.compiler import PROJECT_ROOT, compile_contract
 
 GOLDEN = PROJECT_ROOT / "tests" / "bench" / "layouts"
-ENGINE_PARTS = ("MarginEngine", "MarginEngineLiquidation", "MarginEngineAdmin")
 
 
 def storage_layout(name: str) -> list[str]:

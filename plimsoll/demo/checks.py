@@ -21,6 +21,7 @@ from plimsoll.demo.world import Refused, View
 from plimsoll.deployment.abi import artifact
 from plimsoll.model.identities import check_market, exact
 from plimsoll.model.ledger import P_ONE, Market, Position, Record, Side
+from plimsoll.model.oracle import RECOVERING_FLAG
 from plimsoll.units import QUOTE_PER_TOKEN
 
 MARKETS = (0, 1)
@@ -70,6 +71,7 @@ class Sample:
     left: dict[int, int] = field(default_factory=dict)  # market -> residual lots, the larger side
     leftover: int = 0  # quote units: P&L of the fund's residual lots, and floors of positions
     remainder: int = 0  # quote units: tokens held less every claim
+    recovering: frozenset[str] = frozenset()  # feeds back from a gap or halt, in their grace time
 
 
 @dataclass
@@ -122,6 +124,7 @@ class Checker:
         weth = self.world.addresses["weth"]
         views = [View("MarginEngine", "solvency")]
         views += [View("OracleAdapter", "read", (self.stage.feed_id(feed),)) for feed in FEEDS]
+        views += [View("OracleAdapter", "word", (self.stage.feed_id(feed),)) for feed in FEEDS]
         views += [View("MarginEngine", "market", (market,)) for market in MARKETS]
         views.append(View("InsuranceFund", "drawable", (256,)))
         for account in everyone:
@@ -138,8 +141,9 @@ class Checker:
                 raise Breach(f"block {self.world.number}: {view.function} reverts: {value.text}")
         sheet, rest = values[0], values[1:]
         prices = dict(zip(FEEDS, rest, strict=False))
-        books = dict(zip(MARKETS, rest[len(FEEDS) :], strict=False))
-        start = 1 + len(FEEDS) + len(MARKETS)
+        words_of = dict(zip(FEEDS, rest[len(FEEDS) :], strict=False))
+        books = dict(zip(MARKETS, rest[2 * len(FEEDS) :], strict=False))
+        start = 1 + 2 * len(FEEDS) + len(MARKETS)
         drawable, per = values[start], 4 + len(MARKETS)
         sample = Sample(
             self.world.now,
@@ -169,6 +173,7 @@ class Checker:
             for market in MARKETS:
                 words[account, market] = tuple(row[4 + market])
         sample.in_auction = frozenset(frozen)
+        sample.recovering = frozenset(feed for feed in FEEDS if words_of[feed] & RECOVERING_FLAG)
         return sample, words
 
     # -- checking

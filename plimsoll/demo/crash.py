@@ -202,8 +202,9 @@ class _Play:
         self._cure(sample)
         sample = self.keeper.turn(self._now())
         self._cure(sample)
-        if all(one.state <= DEGRADED for one in self._now().prices.values()):
-            self.checker.settled(self._now())  # on a halted feed nothing may start
+        now = self._now()
+        if not now.recovering and all(one.state <= DEGRADED for one in now.prices.values()):
+            self.checker.settled(now)  # on a halted or recovering feed nothing may start
         self._run_on_the_house(self._now())
 
     def _now(self) -> Sample:

@@ -12,7 +12,12 @@ from plimsoll.compiler import Artifact, compile_contract
 from plimsoll.evm.abi import make_decoder, make_encoder, signature
 
 FACTORY = "Deployer"
-ENGINE_PARTS = ("MarginEngine", "MarginEngineLiquidation", "MarginEngineAdmin")
+# One contract in several bytecodes: each answers what it has and forwards the rest to the next by
+# delegate call, all on the first one's storage.
+PARTS = {
+    "OracleAdapter": ("OracleAdapter", "OracleAdmin"),
+    "MarginEngine": ("MarginEngine", "MarginEngineLiquidation", "MarginEngineAdmin"),
+}
 
 Abi = Sequence[Mapping[str, Any]]
 
@@ -26,32 +31,31 @@ def artifact(name: str) -> Artifact:
 def forget_builds() -> None:
     """Compile anew what has changed on disk since it was first asked for in this process."""
     artifact.cache_clear()
-    engine_abi.cache_clear()
+    merged_abi.cache_clear()
     encoder.cache_clear()
     decoder.cache_clear()
 
 
 @cache
-def engine_abi() -> tuple[dict[str, Any], ...]:
-    """The margin engine as clients see it: what its three bytecodes answer at one address.
+def merged_abi(name: str) -> tuple[dict[str, Any], ...]:
+    """A contract in parts as clients see it: what all its bytecodes answer at one address.
 
-    MarginEngine answers what it has, forwards the rest to MarginEngineLiquidation and that to
-    MarginEngineAdmin, so the first of the three that has a function wins. The constructor is
-    MarginEngine's; the forwarding door itself is left out.
+    The first part that has a function wins. The constructor is the first part's; the forwarding
+    doors themselves are left out.
     """
     merged: dict[str, dict[str, Any]] = {}
-    for part in ENGINE_PARTS:
+    for part in PARTS[name]:
         for entry in artifact(part).abi:
             if entry["type"] in ("function", "event"):
                 merged.setdefault(f"{entry['type']} {signature(entry)}", entry)
-            elif entry["type"] == "constructor" and part == ENGINE_PARTS[0]:
+            elif entry["type"] == "constructor" and part == name:
                 merged["constructor"] = entry
     return tuple(merged.values())
 
 
 def abi_of(name: str) -> Abi:
     """The ABI to talk to the contract called `name` with."""
-    return engine_abi() if name == "MarginEngine" else artifact(name).abi
+    return merged_abi(name) if name in PARTS else artifact(name).abi
 
 
 def _function(name: str, function: str) -> Mapping[str, Any]:

@@ -13,61 +13,28 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from plimsoll.units import InexactError, from_units, to_units
+from plimsoll.deployment.config_types import (
+    Address,
+    Bps,
+    Conversion,
+    Fraction,
+    Model,
+    Name,
+    Seconds,
+)
+from plimsoll.deployment.oracle_config import Oracle
+from plimsoll.units import from_units, to_units
 
 DEFAULTS = Path(__file__).with_name("defaults")
 YEAR_SECONDS = 365 * 86_400
-ZERO = "0x" + "00" * 20
 
 
 class ConfigError(ValueError):
     """The configuration is not usable; each line of the text starts with a key's path."""
-
-
-def _address(text: str) -> str:
-    from eth_utils.address import is_address, to_checksum_address
-
-    if not is_address(text):
-        raise ValueError(f"expected an address of 20 bytes in hex, got {text!r}")
-    return str(to_checksum_address(text))
-
-
-def _some(text: str) -> str:
-    if int(text, 16) == 0:
-        raise ValueError("expected an address that is not zero")
-    return text
-
-
-AnyAddress = Annotated[str, AfterValidator(_address)]
-Address = Annotated[AnyAddress, AfterValidator(_some)]
-Fraction = Annotated[Decimal, Field(ge=0)]
-Bps = Annotated[int, Field(ge=0, le=10_000)]
-Seconds = Annotated[int, Field(ge=0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
-
-class Model(BaseModel):
-    """Unknown keys are errors; nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def exact(self, key: str, exponent: int) -> int:
-        """This key's value in units of 10**exponent; ValueError names the key."""
-        try:
-            return to_units(getattr(self, key), exponent)
-        except InexactError as exc:
-            raise ValueError(f"{key}: {exc}") from exc
-
-    def percent(self, key: str, exponent: int) -> int:
-        """A percentage as a fraction in units of 10**exponent."""
-        try:
-            return to_units(getattr(self, key), exponent + 2)
-        except InexactError as exc:
-            raise ValueError(f"{key}: {exc}") from exc
 
 
 class Timelock(Model):
@@ -77,8 +44,8 @@ class Timelock(Model):
     delay_floor_seconds: Annotated[int, Field(ge=1)]
     grace_seconds: Seconds
     proposers: Annotated[list[Address], Field(min_length=1, max_length=15)]
-    executors: Annotated[list[Address], Field(max_length=15)] = []
-    cancellers: Annotated[list[Address], Field(max_length=15)] = []
+    executors: Annotated[list[Address], Field(max_length=15)] = Field(default_factory=list)
+    cancellers: Annotated[list[Address], Field(max_length=15)] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _ordered(self) -> Timelock:
@@ -95,83 +62,7 @@ class Roles(Model):
 
     guardian: Address
     treasury: Address
-    matchers: list[Address] = []
-
-
-class SignerSet(Model):
-    """Keys that sign price reports, and how many a report needs."""
-
-    signers: Annotated[list[Address], Field(min_length=1, max_length=16)]
-    threshold: Annotated[int, Field(ge=1, le=8)]
-
-    def ascending(self) -> list[str]:
-        """The signers as the adapter wants them."""
-        return sorted(self.signers, key=lambda signer: int(signer, 16))
-
-
-class Chainlink(Model):
-    """A Chainlink-shaped aggregator."""
-
-    kind: Literal["chainlink"]
-    aggregator: Address
-    max_age_seconds: Annotated[int, Field(ge=1)]
-
-
-class Signed(Model):
-    """Signed reports by a signer set."""
-
-    kind: Literal["signed"]
-    signer_set: str
-    max_age_seconds: Annotated[int, Field(ge=1)]
-
-
-class Feed(Model):
-    """One price feed; bands and jumps are relative. See contracts/oracle/feed_terms.vy."""
-
-    name: Name
-    id: Annotated[int, Field(ge=1, le=65_535)]
-    quorum: Annotated[int, Field(ge=1, le=5)]
-    half_band_bps: Bps
-    degraded_band_bps: Bps
-    halt_band_bps: Bps
-    jump_base_bps: Bps
-    jump_rate_percent_per_second: Fraction
-    halt_confirm_seconds: Seconds
-    premium_clamp_percent: Fraction
-    premium_tau_minutes: int
-    variance_tau_minutes: int
-    variance_spacing_seconds: Seconds
-    volatility_cap_percent: Fraction
-    initial_volatility_percent: Fraction
-    min_price_usd: Fraction
-    max_price_usd: Fraction
-    sources: Annotated[
-        list[Annotated[Chainlink | Signed, Field(discriminator="kind")]],
-        Field(min_length=1, max_length=5),
-    ]
-
-    def terms(self) -> dict[str, int]:
-        """The `FeedTerms` struct."""
-        return {
-            "quorum": self.quorum,
-            "half_band": self.half_band_bps,
-            "band": self.degraded_band_bps,
-            "halt_band": self.halt_band_bps,
-            "jump_base": self.jump_base_bps,
-            "jump_rate": self.percent("jump_rate_percent_per_second", -8),
-            "confirm": self.halt_confirm_seconds,
-            "premium_clamp": self.percent("premium_clamp_percent", -6),
-            "premium_tau": self.premium_tau_minutes,
-            "variance_tau": self.variance_tau_minutes,
-            "spacing": self.variance_spacing_seconds,
-            "sigma_cap": self.percent("volatility_cap_percent", -2),
-            "min_price": self.exact("min_price_usd", -9),
-            "max_price": self.exact("max_price_usd", -9),
-        }
-
-    def variance(self) -> int:
-        """Annualised variance, 1e-12, that the feed starts from."""
-        return self.percent("initial_volatility_percent", -6) ** 2
+    matchers: list[Address] = Field(default_factory=list)
 
 
 class Risk(Model):
@@ -367,13 +258,6 @@ class Fund(Model):
         }
 
 
-class Oracle(Model):
-    """Signer sets by name and feeds."""
-
-    signer_sets: dict[str, SignerSet] = {}
-    feeds: Annotated[list[Feed], Field(min_length=1)]
-
-
 class Deployment(Model):
     """A whole deployment. `name` also salts the addresses: another name, other contracts."""
 
@@ -384,7 +268,7 @@ class Deployment(Model):
     roles: Roles
     oracle: Oracle
     markets: Annotated[list[Market], Field(max_length=255)]
-    collateral: list[Collateral] = []
+    collateral: list[Collateral] = Field(default_factory=list)
     quote_limiter: Limiter | None = None
     interest: Interest
     profit: Profit
@@ -400,15 +284,10 @@ class Deployment(Model):
 
     def feed_id(self, name: str) -> int:
         """Id of the feed called `name`."""
-        return next(feed.id for feed in self.oracle.feeds if feed.name == name)
-
-    def signer_set_id(self, name: str) -> int:
-        """Id that the adapter will give the signer set: their order in the file, from 1."""
-        return list(self.oracle.signer_sets).index(name) + 1
+        return self.oracle.feed_id(name)
 
     def _references(self) -> list[str]:
         feeds = {feed.name for feed in self.oracle.feeds}
-        sets = set(self.oracle.signer_sets)
         used = [(f"markets.{i}.feed", m.feed) for i, m in enumerate(self.markets)]
         used += [(f"collateral.{i}.feed", c.feed) for i, c in enumerate(self.collateral)]
         problems = [
@@ -416,13 +295,7 @@ class Deployment(Model):
             for path, name in used
             if name not in feeds
         ]
-        for i, feed in enumerate(self.oracle.feeds):
-            for j, source in enumerate(feed.sources):
-                if isinstance(source, Signed) and source.signer_set not in sets:
-                    problems.append(
-                        f"oracle.feeds.{i}.sources.{j}.signer_set: expected one of "
-                        f"{sorted(sets)}, got {source.signer_set!r}"
-                    )
+        problems += [f"oracle.{problem}" for problem in self.oracle.problems()]
         return problems
 
     def _duplicates(self) -> list[str]:
@@ -441,9 +314,9 @@ class Deployment(Model):
 
     def _inexact(self) -> list[str]:
         """Converts everything once, so that what cannot be is said on loading."""
-        parts: list[tuple[str, Any]] = []
-        for i, feed in enumerate(self.oracle.feeds):
-            parts += [(f"oracle.feeds.{i}", feed.terms), (f"oracle.feeds.{i}", feed.variance)]
+        parts: list[Conversion] = [
+            (f"oracle.{path}", convert) for path, convert in self.oracle.conversions()
+        ]
         for i, market in enumerate(self.markets):
             parts += [(f"markets.{i}", market.struct), (f"markets.{i}.risk", market.risk.struct)]
         parts += [("interest", self.interest.struct), ("auction", self.auction.struct)]
@@ -534,12 +407,19 @@ def _override(data: Any, path: str, value: Any) -> None:
         raise ConfigError(f"{path}: no such key to override") from exc
 
 
+def _path(places: tuple[int | str, ...]) -> list[str]:
+    """The key's path; pydantic puts a source's kind after its number, which is no key."""
+    return [
+        str(place)
+        for i, place in enumerate(places)
+        if not (i >= 2 and places[i - 2] == "sources" and isinstance(place, str))
+    ]
+
+
 def _lines(exc: ValidationError) -> list[str]:
     lines = []
     for error in exc.errors():
-        path = ".".join(
-            str(part) for part in error["loc"] if str(part) not in ("chainlink", "signed")
-        )
+        path = ".".join(_path(error["loc"]))
         text = error["msg"].removeprefix("Value error, ")
         got = "" if isinstance(error["input"], dict | list | Model) else f", got {error['input']!r}"
         lines.append(f"{path}: {text}{got}" if path else text)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from plimsoll.deployment.abi import calldata
-from plimsoll.deployment.config import ZERO, Chainlink, Collateral, Deployment, Feed, Limiter
+from plimsoll.deployment.config import Collateral, Deployment, Limiter
+from plimsoll.deployment.oracle_config import Feed, Oracle, Sequencer
 from plimsoll.deployment.steps import Step, Steps
-from plimsoll.deployment.words import Low, Priced, SourceWord, market_word, rates_word
+from plimsoll.deployment.words import (
+    First,
+    Listed,
+    Low,
+    Priced,
+    SourceWords,
+    market_word,
+    rates_word,
+)
 
 AUCTION, FUND = 1, 2  # kinds of `MarginEngine.set_module`
 
 
 def configure(steps: Steps, config: Deployment) -> None:
     """Everything that is set by the owner, in the order in which contracts need it."""
-    _oracle(steps, config)
+    _oracle(steps, config.oracle)
     _margin(steps, config)
     _engine(steps, config)
     _vault(steps, config)
@@ -21,8 +30,10 @@ def configure(steps: Steps, config: Deployment) -> None:
         steps.call("SignedOrders", "set_matcher", matcher, True, read=("matchers", (matcher,)))
 
 
-def _oracle(steps: Steps, config: Deployment) -> None:
-    for number, (name, signers) in enumerate(config.oracle.signer_sets.items(), 1):
+def _oracle(steps: Steps, oracle: Oracle) -> None:
+    """The sequencer before the feeds that are served under it; these in order, each priced before
+    the next, which may be multiplied with it."""
+    for number, (name, signers) in enumerate(oracle.signer_sets.items(), 1):
         listed = signers.ascending()
         checks = [steps.check("OracleAdapter", "threshold", (number,), whole=signers.threshold)]
         checks += [
@@ -36,37 +47,55 @@ def _oracle(steps: Steps, config: Deployment) -> None:
             done=checks,
             text=f"list signer set {name} as {number}",
         )
-    for feed in config.oracle.feeds:
-        _feed(steps, config, feed)
+    if oracle.sequencer is not None:
+        _sequencer(steps, oracle.sequencer)
+    for feed in oracle.feeds:
+        _feed(steps, oracle, feed)
+        _first_price(steps, feed)
 
 
-def _feed(steps: Steps, config: Deployment, feed: Feed) -> None:
-    sources = []
-    for source in feed.sources:
-        if isinstance(source, Chainlink):
-            sources.append((1, source.aggregator, 0, source.max_age_seconds))
-        else:
-            number = config.signer_set_id(source.signer_set)
-            sources.append((2, ZERO, number, source.max_age_seconds))
-    listed = [
-        steps.check(
-            "OracleAdapter",
-            "source_words",
-            (feed.id, index),
-            whole=SourceWord(kind, target, number, age),
-        )
-        for index, (kind, target, number, age) in enumerate(sources)
+def _sequencer(steps: Steps, sequencer: Sequencer) -> None:
+    steps.call(
+        "OracleAdapter",
+        "set_sequencer",
+        sequencer.feed,
+        sequencer.grace_seconds,
+        read=("sequencer_words", ()),
+        value=First(sequencer.word()),
+        text="tell the oracle its rollup's sequencer feed",
+    )
+
+
+def _feed(steps: Steps, oracle: Oracle, feed: Feed) -> None:
+    terms, sources = (
+        oracle.feed_terms(feed),
+        [oracle.source_terms(source) for source in feed.sources],
+    )
+    checks = [
+        steps.check("OracleAdapter", "source_words", (feed.id, index), whole=SourceWords.of(source))
+        for index, source in enumerate(sources)
     ]
+    listed = Listed.of(terms, len(sources))
+    checks.append(steps.check("OracleAdapter", "feed_words", (feed.id,), whole=listed))
     steps.call(
         "OracleAdapter",
         "list_feed",
         feed.id,
-        feed.terms(),
+        terms,
         sources,
         feed.variance(),
-        done=listed,
+        done=checks,
         text=f"list feed {feed.name} as {feed.id}",
     )
+
+
+def _first_price(steps: Steps, feed: Feed) -> None:
+    """A poke where the feed's sources on chain meet its quorum; else its signers must come."""
+    priced = steps.check("OracleAdapter", "feed_words", (feed.id,), whole=Priced())
+    if feed.pokable():
+        text = f"price feed {feed.name}"
+        steps.call("OracleAdapter", "poke", feed.id, b"", done=(priced,), text=text)
+        return
     steps.listed.append(
         Step(
             "await",
@@ -74,7 +103,7 @@ def _feed(steps: Steps, config: Deployment, feed: Feed) -> None:
             f"feed {feed.name} has a price",
             to=steps.at["OracleAdapter"],
             data=calldata("OracleAdapter", "word", feed.id),
-            done=(steps.check("OracleAdapter", "feed_words", (feed.id,), whole=Priced()),),
+            done=(priced,),
         )
     )
 

@@ -72,7 +72,7 @@ def _code(plan: Plan, chain: Chain, name: str) -> bool:
 def _run(plan: Plan, step: Step, chain: Chain) -> Done:
     if step.kind == "await":
         raise NotReady(
-            f"{step.text}: not yet; it is made of signed reports, so push one with "
+            f"{step.text}: not yet; its quorum needs signed reports, so push them with "
             "OracleAdapter.poke and run the deployment again"
         )
     if step.kind == "factory" and predict_factory(chain) != step.address:

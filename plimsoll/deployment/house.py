@@ -26,7 +26,7 @@ from typing import Any
 from plimsoll.compiler import PROJECT_ROOT, Artifact, compile_contract
 from plimsoll.deployment.abi import abi_of
 from plimsoll.deployment.chain import EvmChain
-from plimsoll.deployment.config import Chainlink, Deployment, Market, load_config
+from plimsoll.deployment.config import Deployment, Market, load_config
 from plimsoll.deployment.execute import Done, execute, predict_factory
 from plimsoll.deployment.plan import CONTRACTS, Plan, build_plan
 from plimsoll.evm import Contract, Evm, Receipt
@@ -380,7 +380,6 @@ def _plain_venue(house: House) -> str:
 __all__ = [
     "CONTRACTS",
     "Actor",
-    "Chainlink",
     "Decimal",
     "House",
     "account_id",

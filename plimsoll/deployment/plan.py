@@ -23,7 +23,8 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from plimsoll.deployment.abi import FACTORY, creation_code
-from plimsoll.deployment.config import ZERO, Deployment
+from plimsoll.deployment.config import Deployment
+from plimsoll.deployment.config_types import ZERO
 from plimsoll.deployment.configure import configure
 from plimsoll.deployment.handover import OWNED, hand_over, operation_id, role
 from plimsoll.deployment.steps import CONTRACTS, Check, PlanError, Step, Steps
@@ -123,7 +124,8 @@ def _constructors(
             "executors": executors,
             "cancellers": timelock.cancellers,
         },
-        "OracleAdapter": {"owner": owner, "guardian": guardian},
+        "OracleAdmin": {},
+        "OracleAdapter": {"owner": owner, "guardian": guardian, "admin": at["OracleAdmin"]},
         "ImpliedSurfaces": {"oracle": at["OracleAdapter"], "owner": owner, "guardian": guardian},
         "StandardMargin": {"oracle": at["OracleAdapter"], "engine": engine, "owner": owner},
         "CollateralVault": {"engine": engine, "quote_token": quote, "owner": owner},

@@ -27,6 +27,7 @@ from plimsoll.evm import MAX_INITCODE_BYTES
 # In the order of their creation; each name is also its salt.
 CONTRACTS = (
     "Timelock",
+    "OracleAdmin",
     "OracleAdapter",
     "ImpliedSurfaces",
     "StandardMargin",

@@ -15,7 +15,7 @@ from eth_utils.crypto import keccak
 
 from plimsoll.deployment.abi import FACTORY, artifact, calldata, decoder
 from plimsoll.deployment.chain import CallReverted, Chain, checksummed
-from plimsoll.deployment.config import ZERO
+from plimsoll.deployment.config_types import ZERO
 from plimsoll.deployment.create3 import proxy_address, salt_of
 from plimsoll.deployment.plan import CONTRACTS, OWNED, Plan, Step, role
 from plimsoll.evm.abi import to_address
@@ -33,6 +33,7 @@ SHARE = {"name": "Plimsoll Insurance Fund", "symbol": "plINS", "decimals": 12}
 DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 # Immutable -> constructor argument, where their names differ.
 ARGUMENTS = {
+    ("OracleAdapter", "NEXT"): "admin",
     ("MarginEngine", "NEXT"): "liquidation",
     ("MarginEngineLiquidation", "NEXT"): "admin",
     ("InsuranceFund", "asset"): "quote_token",

@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+# Where the fields of a feed's terms word begin; its price bounds are floats, see `Listed`.
+TERMS = {
+    "quorum": 0, "half_band": 6, "band": 18, "halt_band": 30, "jump_base": 42, "jump_rate": 56,
+    "confirm": 76, "premium_clamp": 88, "premium_tau": 105, "variance_tau": 119, "spacing": 133,
+    "sigma_cap": 145, "ema_band": 208, "ema_tau": 220, "grace": 234,
+    "sequenced": 246,
+}  # fmt: skip
 
 
 def market_word(values: Mapping[str, int]) -> int:
@@ -37,27 +46,78 @@ def rates_word(values: Mapping[str, int]) -> int:
 
 
 @dataclass(frozen=True)
-class SourceWord:
-    """Equal to the stored words of this source, whatever its decimals and newest datum."""
+class SourceWords:
+    """Equal to the stored words of this source, whatever its newest datum.
 
-    kind: int
-    target: str
-    signer_set: int
-    max_age: int
+    `source`: the source word without what the adapter itself finds out, an aggregator's decimals
+    and a signer set's threshold.
+    """
+
+    source: int
+    extra: int
+
+    FOUND_OUT = 255 << 168 | 255 << 200
+
+    @classmethod
+    def of(cls, terms: Mapping[str, Any]) -> SourceWords:
+        """Of a `SourceTerms` struct."""
+        target = int(terms["target"], 16) or terms["signer_set"]
+        word = target | terms["kind"] << 160 | terms["max_age"] << 176 | terms["max_conf"] << 208
+        return cls(word | int(terms["inverse"]) << 220 | terms["via"] << 221, terms["extra"])
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, SourceWords):
+            return (self.source, self.extra) == (other.source, other.extra)
         if not isinstance(other, list | tuple):
             return NotImplemented
-        word = int(other[0])
-        target = int(self.target, 16) if self.kind == 1 else self.signer_set
-        return (word & (1 << 160) - 1, (word >> 160) & 255, (word >> 176) & 0xFFFFFF) == (
-            target,
-            self.kind,
-            self.max_age,
-        )
+        return (int(other[0]) & ~self.FOUND_OUT, other[2]) == (self.source, self.extra)
 
     def __hash__(self) -> int:
-        return hash((self.kind, self.target, self.signer_set, self.max_age))
+        return hash((self.source, self.extra))
+
+
+def _float(price: int) -> int:
+    """A price rounded down to 20 significant bits, as places | mantissa << 6."""
+    places = max(price.bit_length() - 20, 0)
+    return places | price >> places << 6
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Equal to the words of a feed with these rules, whatever its prices."""
+
+    terms: int
+
+    @classmethod
+    def of(cls, terms: Mapping[str, int], sources: int) -> Listed:
+        """Of a `FeedTerms` struct and the number of sources."""
+        word = sources << 3 | _float(terms["min_price"]) << 156 | _float(terms["max_price"]) << 182
+        for name, low in TERMS.items():
+            word |= terms[name] << low
+        return cls(word)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Listed):
+            return self.terms == other.terms
+        return isinstance(other, list | tuple) and other[2] == self.terms
+
+    def __hash__(self) -> int:
+        return hash(self.terms)
+
+
+@dataclass(frozen=True)
+class First:
+    """Equal to words of which the first is this; the others move while the house runs."""
+
+    value: int
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, First):
+            return self.value == other.value
+        return isinstance(other, list | tuple) and other[0] == self.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Executable specification of the oracle adapter: aggregation, states, breaker, funding, variance.
 
-Pure integers, no I/O; bit for bit what contracts/oracle/OracleAdapter.vy stores and returns.
+Pure integers, no I/O; bit for bit what contracts/oracle/OracleAdapter.vy stores and returns. What
+it keeps of past prices is in feed_books.py, what its on-chain sources compute in price_sources.py.
 Units: prices ticks (1e-9 USD per underlying), times s, premium 1e-6 of price, bands 1e-4,
 variance 1e-12 annualised (1e-16 inside), volatility (sigma) 1e-6. A `Feed` is one listed feed;
 `Feed.poke` is one poke with what the on-chain sources answered and, at most, one verified report.
@@ -9,18 +10,22 @@ Signature checks are not part of the model: a report given to it counts as signe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from math import isqrt
 
-from plimsoll.model.fixed_point import Q, div_trunc, exp_neg, ln_ratio
+from plimsoll.model.feed_books import WINDOW, Passage, Settlement, Variance, passage, slow_floor
+from plimsoll.model.fixed_point import Q, div_trunc, exp_neg
+from plimsoll.model.price_sources import ticks_floor
 
-WINDOW = 1800
-YEAR_SCALE = 365 * 86_400 * 10**16
 FUNDING_LIMIT = 2**51 - 1
 FUNDING_SCALE = 8 * 3600 * 1_000_000
 MAX_TTL = 2**16 - 1
 PREMIUM_UNIT = 1_000_000
+RECOVERING_FLAG = 1 << 162
+
+__all__ = ["Settlement", "Variance"]  # of feed_books, for those who build a feed
 
 
 class State(IntEnum):
@@ -30,6 +35,19 @@ class State(IntEnum):
     DEGRADED = 1
     STALE = 2
     HALTED = 3
+
+
+class Cause(IntEnum):
+    """Why a feed is in its state."""
+
+    NONE = 0
+    MISSING = 1
+    SPREAD = 2
+    HALTING_SPREAD = 3
+    JUMP = 4
+    GUARDIAN = 5
+    AVERAGE = 6
+    RECOVERING = 7
 
 
 class Refused(ValueError):
@@ -52,6 +70,10 @@ class Terms:
     variance_tau: int  # minutes
     spacing: int  # s
     sigma_cap: int  # 1e-2
+    ema_band: int  # 1e-3
+    ema_tau: int  # minutes
+    grace: int  # s
+    sequenced: bool
     min_price: int  # ticks
     max_price: int  # ticks
 
@@ -65,14 +87,24 @@ class Terms:
         allowance = self.jump_base * 10_000 + self.jump_rate * age
         return abs(price - old_price) * 10**8 <= old_price * allowance
 
+    def near_average(self, average: int, price: int) -> bool:
+        """Whether the price is within the band around the slow average; 0 is none yet."""
+        return average == 0 or abs(price - average) * 1_000 <= average * self.ema_band
+
 
 @dataclass(frozen=True)
 class Source:
-    """One source: an aggregator of `decimals`, or signed reports; data count up to `max_age` s."""
+    """One source: an aggregator of `decimals`, another on-chain source, or signed reports.
+
+    Data count up to `max_age` s. `inverse`: the price is one over the answer; `via`: times the
+    price of that feed, 0 for none.
+    """
 
     signed: bool
     max_age: int
     decimals: int = 0
+    inverse: bool = False
+    via: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,11 +119,49 @@ class Datum:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an aggregator answered; a failed read is None in its place."""
+    """What an on-chain source answered; a failed read is None in its place.
+
+    `exponent` is None for an aggregator, whose decimals are pinned, and a decimal exponent for a
+    `price_sources.Observation`.
+    """
 
     round: int
     answer: int
     time: int
+    exponent: int | None = None
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Another feed's price in force, that a source is multiplied with: ticks, oldest time in s."""
+
+    price: int
+    time: int
+
+
+@dataclass(frozen=True)
+class Sequencer:
+    """What a rollup's sequencer feed says; `answer` 0 while it runs since `started`."""
+
+    answer: int
+    started: int
+    grace: int
+
+    def down(self, now: int) -> bool:
+        """Whether it stands still or says nothing sound."""
+        return self.answer != 0 or not 0 < self.started <= now
+
+    def applied(self, word: int, time: int, now: int) -> int:
+        """The quote word of a price fixed at `time`, as it may be served."""
+        if self.down(now):
+            return word | State.HALTED << 160
+        state = word >> 160 & 3
+        if time < self.started:
+            state = max(state, State.STALE)
+        elif now - self.started < self.grace:
+            state = max(state, State.DEGRADED)
+            word |= RECOVERING_FLAG
+        return word & ~(3 << 160) | state << 160
 
 
 @dataclass(frozen=True)
@@ -119,6 +189,8 @@ class Hot:
     state: State
     premium: int
     sigma: int
+    recovering: bool = False  # state DEGRADED then
+    plain: bool = True  # neither recovering nor under a sequencer
 
     def accrued(self, now: int) -> int:
         """The funding index at `now`, ticks."""
@@ -136,87 +208,40 @@ class Hot:
 
     def word(self, now: int) -> int:
         """The quote word (contracts/modules/quote_word.vy) at `now`."""
+        state = self.state_at(now)
         return (
             self.price * (1_000_000 + self.premium) // 1_000_000
             | (self.accrued(now) % 2**56) << 56
             | min(now - self.time + self.delay, 65_535) << 112
             | self.low * 10 << 128
             | self.high * 10 << 144
-            | self.state_at(now) << 160
+            | state << 160
+            | (RECOVERING_FLAG if self.recovering and state == State.DEGRADED else 0)
             | self.sigma << 231
         )
 
     def halted(self) -> Hot:
         """The same price, HALTED."""
-        return Hot(**{**self.__dict__, "state": State.HALTED})
-
-
-@dataclass(frozen=True)
-class Variance:
-    """The history word's low bits: variance 1e-16; price and time of the last sample."""
-
-    variance: int
-    price: int = 0
-    time: int = 0
-
-    def sample(self, terms: Terms, price: int, now: int) -> Variance:
-        """After an accepted price; the same object within `spacing` of the last sample."""
-        if self.price == 0:
-            return Variance(self.variance, price, now)
-        elapsed = now - self.time
-        if elapsed < terms.spacing:
-            return self
-        weight = exp_neg((elapsed << 96) // (terms.variance_tau * 60))
-        square = abs(ln_ratio(price, self.price)) ** 2 >> 96
-        sampled = min(square * YEAR_SCALE // (elapsed << 96), terms.sigma_cap**2 * 10**12)
-        mean = self.variance * weight + sampled * (Q - weight) >> 96
-        return Variance(mean, price, now)
-
-
-@dataclass(frozen=True)
-class Settlement:
-    """The running half hour's sum (0: not whole), the last complete one, slow premium (1e-12)."""
-
-    total: int = 0
-    last: int = 0
-    price: int = 0
-    premium: int = 0
-
-    def held(self, price: int, start: int, end: int) -> Settlement:
-        """After the feed was OK at one price over [start, end)."""
-        first, final = start // WINDOW, end // WINDOW
-        total, last, average = self.total, self.last, self.price
-        whole = start % WINDOW == 0 or total > 0
-        if first != final:
-            if whole:
-                last, average = first, (total + price * (WINDOW - start % WINDOW)) // WINDOW
-            if final - first > 1:
-                last, average = final - 1, price
-            start, total, whole = final * WINDOW, 0, True
-        total = total + price * (end - start) if whole else 0
-        return Settlement(total, last, average, self.premium)
-
-    def held_until(self, hot: Hot, now: int) -> Settlement:
-        """After `hot` was in force until `now`; only OK time counts."""
-        if hot.state != State.OK:
-            return self.broken()
-        end = min(now, hot.time + hot.ttl)
-        held = self.held(hot.price, hot.time, end)
-        return held if end == now else held.broken()
-
-    def broken(self) -> Settlement:
-        """After seconds in which the feed was not OK: the running half hour is lost."""
-        return Settlement(0, self.last, self.price, self.premium)
+        return replace(self, state=State.HALTED, recovering=False)
 
 
 @dataclass(frozen=True)
 class Halt:
-    """The halt word: calm since `start`, last aggregate and its time, the guardian's end."""
+    """The halt word: calm since `start`, last aggregate and its time, the guardian's end, the
+    cause, and the first price after the last halt or gap.
+    """
 
     start: int
     candidate: int
     time: int
     forced: int = 0
+    cause: int = 0
+    resumed: int = 0
+
+    def word(self) -> int:
+        """As stored."""
+        fields = ((self.candidate, 32), (self.time, 88), (self.forced, 120), (self.cause, 152))
+        return self.start | sum(value << at for value, at in fields) | self.resumed << 156
 
 
 @dataclass(frozen=True)
@@ -236,8 +261,8 @@ class Aggregate:
 
 
 def float_floor(value: int) -> int:
-    """Rounded down to 32 significant bits, as prices' bounds are stored."""
-    shift = max(0, value.bit_length() - 32)
+    """Rounded down to 20 significant bits, as prices' bounds are stored."""
+    shift = max(0, value.bit_length() - 20)
     return value >> shift << shift
 
 
@@ -251,17 +276,31 @@ def to_ticks_floor(answer: int, decimals: int) -> int:
 
 
 def take_answer(
-    source: Source, kept: Datum | None, answer: Answer | None, terms: Terms, now: int
+    source: Source,
+    kept: Datum | None,
+    answer: Answer | None,
+    terms: Terms,
+    now: int,
+    leg: Leg | None = None,
 ) -> Datum | None:
-    """The aggregator's newest datum: the answer's if it is sound and newer, else `kept`."""
+    """The on-chain source's newest datum: the answer's if it is sound and newer, else `kept`."""
     if answer is None or not 0 <= answer.round < 2**80 or not 0 < answer.time <= now:
         return kept
-    if kept and (answer.round < kept.round or answer.time < kept.time):
+    time, number, via_price = answer.time, answer.round, 0
+    if source.via:
+        if leg is None:
+            return kept
+        time, number, via_price = min(time, leg.time), max(time, leg.time), leg.price
+    if kept and (number < kept.round or time < kept.time):
         return kept
-    if kept and (answer.round, answer.time) == (kept.round, kept.time):
+    if kept and (number, time) == (kept.round, kept.time):
         return kept
-    price = to_ticks_floor(answer.answer, source.decimals)
-    return Datum(price, answer.time, answer.round) if terms.in_bounds(price) else kept
+    if answer.exponent is None and not source.inverse and not source.via:
+        price = to_ticks_floor(answer.answer, source.decimals)
+    else:
+        exponent = -source.decimals if answer.exponent is None else answer.exponent
+        price = ticks_floor(answer.answer, exponent, source.inverse, via_price)
+    return Datum(price, time, number) if terms.in_bounds(price) else kept
 
 
 def take_report(
@@ -317,6 +356,8 @@ class Feed:
     newer: Hot | None = None  # a later poke of the hot word's second
     halt: Halt = field(default_factory=lambda: Halt(0, 0, 0))
     settlement: Settlement = field(default_factory=Settlement)
+    sequencer: Sequencer | None = None
+    cause: Cause = Cause.NONE  # of the state the last poke that met the quorum left
 
     def __post_init__(self) -> None:
         """Start without data unless told."""
@@ -332,40 +373,95 @@ class Feed:
         """What the newest poke left."""
         return self.newer or self.hot
 
+    def leg(self, now: int) -> Leg | None:
+        """What a source of another feed that goes via this one takes of it."""
+        hot = self.in_force(now)
+        if hot is None or hot.state_at(now) >= State.STALE:
+            return None
+        return Leg(hot.price, hot.time - hot.delay)
+
+    def served(self, hot: Hot, now: int) -> int:
+        """A quote word as the sequencer lets it be served."""
+        word = hot.word(now)
+        if self.sequencer is None or hot.plain or not self.terms.sequenced:
+            return word
+        return self.sequencer.applied(word, hot.time, now)
+
     def settlement_price(self, now: int) -> int | None:
         """Average of the last complete OK half hour, ticks; None if there is none."""
         hot = self.in_force(now)
         if hot is None:
             return None
-        return self.settlement.held_until(hot, now).price or None
+        price = self.settlement.price
+        if hot.state != State.HALTED:
+            p = self._passage(hot, now)
+            price = hot.price if p.further else p.price or price
+        return price or None
+
+    def settlement_price_at(self, end: int, now: int) -> int | None:
+        """Average of the half hour that ended at `end`, ticks; None where there is none."""
+        hot = self.in_force(now)
+        if hot is None or end > now:
+            return None
+        number = end // WINDOW - 1
+        if number < hot.time // WINDOW:
+            return self.settlement.stored_price(number) or None
+        if hot.state == State.HALTED:
+            return None
+        p = self._passage(hot, now)
+        if number == p.number:
+            return p.price or None
+        return hot.price if number <= p.number + p.further else None
 
     def force_halt(self, now: int, duration: int) -> None:
         """The guardian halts a priced feed for at least `duration` s."""
         hot = self.in_force(now)
         if hot is None:
             raise Refused("NoPrice")
-        self.halt = Halt(now, hot.price, now, max(self.halt.forced, now + duration))
+        forced = max(self.halt.forced, now + duration)
+        self.halt = Halt(now, hot.price, now, forced, Cause.GUARDIAN, self.halt.resumed)
         self._halt(now)
 
-    def poke(self, now: int, answers: list[Answer | None], report: Report | None = None) -> None:
-        """One poke. `answers[i]` is what source i's aggregator says (None for a failed read)."""
+    def poke(
+        self,
+        now: int,
+        answers: list[Answer | None],
+        report: Report | None = None,
+        legs: Mapping[int, Leg | None] | None = None,
+    ) -> None:
+        """One poke. `answers[i]` is what source i says on chain (None for a failed read); `legs`
+        are the prices of the feeds that sources go via.
+        """
         target = self._premium_in_force(now)
+        self.gather(now, answers, report, legs)
+        result = aggregate(self.sources, self.data, self.terms, now)
+        if result is None:
+            return
+        self.cause = self._breach(result, now)
+        if self.cause == Cause.NONE:
+            self._accept(result, target, now)
+        elif self.hot is not None:
+            self._halt(now)
+
+    def gather(
+        self,
+        now: int,
+        answers: list[Answer | None],
+        report: Report | None = None,
+        legs: Mapping[int, Leg | None] | None = None,
+    ) -> None:
+        """Keep every source's newest datum: the first half of a poke, and what a listing does."""
         taken: Datum | None = None
         if report is not None:
             source = self.sources[report.source]
             taken = take_report(source, self.data[report.source], report, self.terms, now)
         for i, source in enumerate(self.sources):
             if not source.signed:
-                self.data[i] = take_answer(source, self.data[i], answers[i], self.terms, now)
+                leg = (legs or {}).get(source.via)
+                kept = self.data[i]
+                self.data[i] = take_answer(source, kept, answers[i], self.terms, now, leg)
             elif report is not None and report.source == i:
                 self.data[i] = taken
-        result = aggregate(self.sources, self.data, self.terms, now)
-        if result is None:
-            return
-        if not self._breached(result, now):
-            self._accept(result, target, now)
-        elif self.hot is not None:
-            self._halt(now)
 
     def _premium_in_force(self, now: int) -> int:
         """Premium of the first signed source's datum before this poke, while within its age."""
@@ -374,22 +470,28 @@ class Feed:
                 return datum.premium
         return 0
 
-    def _breached(self, result: Aggregate, now: int) -> bool:
-        """Run the breaker; True while the price may not be accepted."""
-        base, terms = self.newest(), self.terms
+    def _breach(self, result: Aggregate, now: int) -> Cause:
+        """Run the breaker; NONE: the price may be accepted."""
+        base, terms, old = self.newest(), self.terms, self.halt
         wide = result.spread_above(terms.halt_band)
         if base is not None and base.state == State.HALTED:
-            old = self.halt
             moved = not terms.jump_allowed(old.candidate, result.median, now - old.time)
             start = now if wide or moved else old.start
-            self.halt = Halt(start, result.median, now, old.forced)
-            return now - start < terms.confirm or now < old.forced
-        if base is not None and not wide:
-            age = now - (base.time - base.delay)
-            wide = not terms.jump_allowed(base.price, result.median, age)
+            self.halt = replace(old, start=start, candidate=result.median, time=now)
+            held = now - start < terms.confirm or now < old.forced
+            return Cause(old.cause) if held else Cause.NONE
+        cause = Cause.NONE
         if wide:
-            self.halt = Halt(now, result.median, now)
-        return wide
+            cause = Cause.HALTING_SPREAD
+        elif base is not None:
+            age = now - (base.time - base.delay)
+            if not terms.jump_allowed(base.price, result.median, age):
+                cause = Cause.JUMP
+            elif not terms.near_average(self.settlement.slow, result.median):
+                cause = Cause.AVERAGE
+        if cause != Cause.NONE:
+            self.halt = Halt(now, result.median, now, 0, cause, old.resumed)
+        return cause
 
     def _halt(self, now: int) -> None:
         """Set the newest word HALTED; a price fixed this very second stays."""
@@ -399,25 +501,26 @@ class Feed:
         if self.newer is not None and self.hot.time == now:
             self.newer, self.hot = self.newer.halted(), self.hot.halted()
             return
-        self.settlement = self.settlement.held_until(newest, now)
+        self._close(newest, now)
         self.hot, self.newer = newest.halted(), None
 
     def _accept(self, result: Aggregate, target: int, now: int) -> None:
         """Store an accepted price."""
         base, terms = self.newest(), self.terms
-        state = State.OK
-        if result.valid < len(self.sources) or result.spread_above(terms.band):
-            state = State.DEGRADED
-        funding, premium = 0, 0
         later = base is not None and base.time == now
+        state = self._state(result, base, now)
+        funding, premium = 0, 0
         if base is not None:
             funding = base.accrued(now)
             premium = base.premium if later else self._close_interval(base, target, now)
         if later and base is not None:
             sigma = base.sigma
         else:
+            if base is None or base.state == State.HALTED:
+                self.settlement = replace(self.settlement, slow=slow_floor(result.median))
             self.variance = self.variance.sample(terms, result.median, now)
             sigma = isqrt(self.variance.variance // 10_000) + 1
+        recovering = self.cause == Cause.RECOVERING
         hot = Hot(
             price=result.median,
             funding=funding,
@@ -429,24 +532,60 @@ class Feed:
             state=state,
             premium=premium,
             sigma=sigma,
+            recovering=recovering,
+            plain=not (terms.sequenced or recovering),
         )
         if later:
             self.newer = hot
         else:
             self.hot, self.newer = hot, None
 
+    def _state(self, result: Aggregate, base: Hot | None, now: int) -> State:
+        """State of an accepted price; leaves its cause."""
+        if result.valid < len(self.sources):
+            self.cause = Cause.MISSING
+        elif result.spread_above(self.terms.band):
+            self.cause = Cause.SPREAD
+        if base is None:
+            return State.DEGRADED if self.cause else State.OK
+        if base.state_at(now) >= State.STALE:
+            self.halt = replace(self.halt, resumed=now)
+            if self.terms.grace:
+                self.cause = Cause.RECOVERING
+        elif base.recovering and now - self.halt.resumed < self.terms.grace:
+            self.cause = Cause.RECOVERING
+        return State.DEGRADED if self.cause else State.OK
+
     def _offset_up(self, distance: int, median: int) -> int:
         """A band offset, 1e-4 rounded up, at least the half band."""
         return max(self.terms.half_band, -(-distance * 10_000 // median))
 
+    def _passage(self, base: Hot, now: int) -> Passage:
+        """What comes of `base` having been in force until now; only OK time counts."""
+        ok = base.state == State.OK
+        if ok and not base.plain and self.terms.sequenced and self.sequencer is not None:
+            ok = not self.sequencer.down(now) and self.sequencer.started <= base.time
+        if not ok:
+            return Passage(0, 0, base.time // WINDOW, 0)
+        end = min(now, base.time + base.ttl)
+        return passage(self.settlement.total, base.price, base.time, end, now)
+
+    def _close(self, base: Hot, now: int) -> None:
+        """End the interval in which `base` was in force: its half hours and the slow average."""
+        if base.state == State.HALTED:
+            self.settlement = self.settlement.broken()
+            return
+        p = self._passage(base, now)
+        self.settlement = self.settlement.leave(p, base.price, self.terms.ema_tau * 60, now)
+
     def _close_interval(self, base: Hot, target: int, now: int) -> int:
-        """End the interval in which `base` was in force; the new slow premium, 1e-6."""
-        settled = self.settlement.held_until(base, now)
+        """Close the books of `base`; the new slow premium, 1e-6."""
+        self._close(base, now)
         clamp = self.terms.premium_clamp
         aim = max(min(target, clamp), -clamp) * PREMIUM_UNIT
-        slow = settled.premium
+        slow = self.settlement.premium
         if slow != aim:
             weight = exp_neg(((now - base.time) << 96) // (self.terms.premium_tau * 60))
             slow += (aim - slow) * (Q - weight) >> 96
-        self.settlement = Settlement(**{**settled.__dict__, "premium": slow})
+        self.settlement = replace(self.settlement, premium=slow)
         return max(min(div_trunc(slow, PREMIUM_UNIT), clamp), -clamp)

@@ -273,6 +273,7 @@ class Quote:
     high: int = 0  # 1e-5
     state: int = 0
     sigma: int = 0  # 1e-6, annualised, an upper bound
+    recovering: bool = False
 
     def pack(self) -> int:
         """The word."""
@@ -283,6 +284,7 @@ class Quote:
             | self.low << 128
             | self.high << 144
             | self.state << 160
+            | self.recovering << 162
             | min(self.sigma, 2**25 - 1) << 231
         )
 
@@ -298,6 +300,7 @@ class Quote:
             high=(word >> 144) & 65_535,
             state=(word >> 160) & 3,
             sigma=word >> 231,
+            recovering=bool(word >> 162 & 1),
         )
 
 
@@ -505,7 +508,7 @@ class StandardMargin:
         self, legs: Sequence[Leg], holdings: Sequence[Holding], now: int, words: dict[int, int]
     ) -> Assessment:
         quotes = {market: Quote.unpack(word) for market, word in words.items()}
-        unrealised = linear = superlinear = initial = stale = edge = state = 0
+        unrealised = linear = superlinear = initial = stale = recovering = edge = state = 0
         for leg in legs:
             quote = quotes[leg.market]
             unrealised += leg.lots * (quote.mark - quote.funding) + leg.g
@@ -520,7 +523,10 @@ class StandardMargin:
             state = max(state, quote.state)
             if quote.state >= 2:
                 stale += margin.linear + margin.superlinear
+            elif quote.recovering:
+                recovering += margin.linear + margin.superlinear
         collateral = haircut = initial_haircut = stale_haircut = stale_value = 0
+        recovering_haircut = 0
         for holding in holdings:
             quote = Quote.unpack(self.word_of(holding.feed))
             worth = holding.amount * quote.mark * 10**6 // 10**holding.decimals
@@ -533,10 +539,12 @@ class StandardMargin:
             if quote.state >= 2:
                 stale_haircut += worth * cut
                 stale_value += worth
+            elif quote.recovering:
+                recovering_haircut += worth * cut
         flat = div_up(linear, MM_SCALE) + div_up(haircut, 10**4)
         grown = div_up(superlinear, MM_SCALE)
         opening = div_up(initial, IM_SCALE) + div_up(initial_haircut, 10**4)
-        stuck = div_up(stale, MM_SCALE)
+        waiting_haircut = stale_haircut + recovering_haircut
         return Assessment(
             unrealised=unrealised,
             collateral=collateral,
@@ -545,8 +553,8 @@ class StandardMargin:
             initial_value=unrealised + collateral - div_up(edge, 10**5),
             initial=max(opening, flat + grown),
             state=state,
-            stale_requirement=stuck + div_up(stale_haircut, 10**4),
-            stale_value=stuck + stale_value,
+            stale_requirement=div_up(stale + recovering, MM_SCALE) + div_up(waiting_haircut, 10**4),
+            stale_value=div_up(stale, MM_SCALE) + stale_value,
         )
 
     def _hot(self, market: int) -> int:

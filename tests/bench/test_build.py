@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from plimsoll.bench.layout import ENGINE_PARTS, GOLDEN, golden, storage_layout
+from plimsoll.bench.layout import GOLDEN, golden, storage_layout
 from plimsoll.bench.sizes import MAX_BYTES, contract_sizes, deployables
+from plimsoll.deployment.abi import PARTS
 
 
 @pytest.mark.parametrize("name", deployables())
@@ -25,6 +26,8 @@ def test_layout__golden_files__of_deployables_only() -> None:
     assert sorted(path.stem for path in GOLDEN.glob("*.json")) == deployables()
 
 
-@pytest.mark.parametrize("name", ENGINE_PARTS[1:])
-def test_layout__engine_bytecode__shares_the_engines(name: str) -> None:
-    assert storage_layout(name) == storage_layout(ENGINE_PARTS[0])
+@pytest.mark.parametrize(
+    ("name", "part"), [(name, part) for name, parts in PARTS.items() for part in parts[1:]]
+)
+def test_layout__further_bytecode__shares_the_firsts(name: str, part: str) -> None:
+    assert storage_layout(part) == storage_layout(name)

@@ -92,7 +92,7 @@ def settle(fills: DynArray[IMarginEngine.Fill, 32]):
 
 @external
 @payable
-def poke(feed: uint256, update: Bytes[4096]):
+def poke(feed: uint256, update: Bytes[2048]):
     """
     @notice Records an oracle update.
     """

@@ -19,7 +19,7 @@ from eth_utils.crypto import keccak
 
 from plimsoll import orders
 from plimsoll.compiler import compile_contract
-from plimsoll.deployment.abi import FACTORY, abi_of
+from plimsoll.deployment.abi import FACTORY, PARTS, abi_of
 from plimsoll.deployment.create3 import salt_of
 from plimsoll.deployment.house import TEST_CONTRACTS, House, account_id
 from plimsoll.deployment.plan import CONTRACTS
@@ -71,7 +71,7 @@ class Arena:
     def calls(self, owner: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         """Arguments of every entry; what needs an owner is about `owner` and its account 0."""
         house, people = self.house, self.house.actors
-        return {
+        calls = {
             **self._factory_and_lock(owner),
             **self._oracle_and_risk(),
             **self._surfaces(),
@@ -90,18 +90,18 @@ class Arena:
                 for name in DEPLOYABLES
                 if (name, "accept_ownership") in entries()
             },
-            **{
-                ("MarginEngineAdmin", function): args
-                for (_, function), args in self._engine(owner).items()
-                if ("MarginEngineAdmin", function) in entries()
-            },
-            **{
-                ("MarginEngineLiquidation", function): args
-                for (_, function), args in self._engine(owner).items()
-                if ("MarginEngineLiquidation", function) in entries()
-            },
             (FACTORY, "deploy"): (salt_of(house.config.name, "Timelock"), b""),
         }
+        return (
+            calls
+            | {  # a further bytecode, called directly, with the same arguments
+                (part, function): calls[name, function]
+                for name, parts in PARTS.items()
+                for part in parts[1:]
+                for one, function in entries()
+                if one == part
+            }
+        )
 
     def _factory_and_lock(self, owner: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         lock = self.house.timelock
@@ -142,6 +142,7 @@ class Arena:
             ("OracleAdapter", "set_sources"): (1, terms, sources),
             ("OracleAdapter", "add_signer_set"): ([address_of("alice")], 1),
             ("OracleAdapter", "set_guardian"): (house.guardian.address,),
+            ("OracleAdapter", "set_sequencer"): (ZERO, 0),
             ("StandardMargin", "quote"): (ETH, 5),
             ("StandardMargin", "close"): (1,),
             ("StandardMargin", "list_market"): (market + 1, 1, parameters),

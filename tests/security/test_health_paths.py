@@ -39,6 +39,7 @@ BY_RULE = {
     ("OracleAdapter", "halt"),
     ("OracleAdapter", "set_terms"),
     ("OracleAdapter", "set_sources"),
+    ("OracleAdapter", "set_sequencer"),
     ("StandardMargin", "set_parameters"),
     ("StandardMargin", "close"),
     ("StandardMargin", "quote"),

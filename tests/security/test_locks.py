@@ -18,6 +18,8 @@ FUNCTION = re.compile(r"(?:^@\w+.*\n)*^@external\n(?:^@\w+.*\n)*^def (\w+)", re.
 UNLOCKED = {
     "core/MarginEngine.vy: __default__",  # what it forwards to takes the lock they share
     "core/MarginEngineLiquidation.vy: __default__",  # likewise
+    "oracle/OracleAdapter.vy: __default__",  # likewise
+    "oracle/OracleAdmin.vy: poke",  # runs within OracleAdapter.poke, which holds the lock
     "governance/Timelock.vy: update_delay",  # called by the timelock itself, in an operation
 }
 EXTERNAL = [
@@ -35,12 +37,12 @@ def test_source__with_external_functions__has_the_lock(source: str) -> None:
     )
 
 
-def test_functions__that_write__are_behind_the_lock_but_for_three() -> None:
+def test_functions__that_write__are_behind_the_lock_but_for_these() -> None:
     unlocked = {
         f"{source}: {found.group(1)}"
         for source, found in EXTERNAL
-        if "@reentrant\n" in found.group(0)
-        and not {"@view\n", "@pure\n"} & set(found.group(0).splitlines(keepends=True))
+        for marks in [{line.split("  #")[0] for line in found.group(0).splitlines()}]
+        if "@reentrant" in marks and not {"@view", "@pure"} & marks
     }
     assert unlocked == UNLOCKED
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plimsoll.compiler import compile_contract
-from plimsoll.deployment.abi import ENGINE_PARTS, artifact, engine_abi
+from plimsoll.deployment.abi import PARTS, abi_of, artifact
 from plimsoll.deployment.chain import EvmChain, Sent
 from plimsoll.deployment.config import Deployment, load_config
 from plimsoll.deployment.execute import NotReady, StepFailed, execute, predict_factory
@@ -140,6 +140,50 @@ def test_execute__feed_of_reports_only__waits_for_its_first_price(ground: Ground
         execute(ground.plan(**overrides), ground.chain)
 
 
+def test_execute__feed_of_another_feed__priced_after_it(ground: Ground) -> None:
+    """What costs two ether in ether, times ether in dollars; and one over 0.00005 in dollars."""
+    part = compile_contract("ChainlinkAggregator", contracts=TEST_CONTRACTS)
+    names = [
+        ground.evm.deploy(part, 8, text, answer).address
+        for text, answer in (("COIN / ETH", 2 * 10**8), ("USD / COIN", 25_000))
+    ]
+    sources = [
+        {"kind": "chainlink", "aggregator": names[0], "max_age_seconds": 86_400, "via": "ETH"},
+        {"kind": "chainlink", "aggregator": names[1], "max_age_seconds": 86_400, "inverse": True},
+    ]
+    plan = ground.plan(**{"oracle.feeds.1.sources": sources, "oracle.feeds.1.quorum": 2})
+    execute(plan, ground.chain)
+    assert failures(verify(plan, ground.chain)) == []
+    oracle = ground.evm.at(abi_of("OracleAdapter"), plan.addresses["OracleAdapter"])
+    assert oracle.read(2).price == 4_000 * 10**9
+    texts = [step.text for step in plan.steps]
+    assert texts.index("price feed ETH") < texts.index("list feed BTC as 2")
+
+
+def test_execute__rollup__sequencer_told_before_the_first_price(ground: Ground) -> None:
+    part = compile_contract("ChainlinkAggregator", contracts=TEST_CONTRACTS)
+    feed = ground.evm.deploy(part, 0, "sequencer", 0)
+    plan = ground.plan(**{"oracle.sequencer": {"feed": feed.address, "grace_seconds": 600}})
+    texts = [step.text for step in plan.steps]
+    told = texts.index("tell the oracle its rollup's sequencer feed")
+    assert told < texts.index("list feed ETH as 1")
+    execute(plan, ground.chain)
+    assert failures(verify(plan, ground.chain)) == []
+    oracle = ground.evm.at(abi_of("OracleAdapter"), plan.addresses["OracleAdapter"])
+    assert oracle.sequencer_words()[0] == int(feed.address, 16) | 600 << 160
+    feed.set_answer(1)
+    assert oracle.read(1).state == 3
+    assert failures(verify(plan, ground.chain)) == []
+
+
+def test_execute__sequencer_down__refused_by_name(ground: Ground) -> None:
+    part = compile_contract("ChainlinkAggregator", contracts=TEST_CONTRACTS)
+    feed = ground.evm.deploy(part, 0, "sequencer", 1).address
+    plan = ground.plan(**{"oracle.sequencer": {"feed": feed, "grace_seconds": 600}})
+    with pytest.raises(StepFailed, match="sequencer feed: BadSource"):
+        execute(plan, ground.chain)
+
+
 def test_execute__nonce_moved_before_the_factory__refused(ground: Ground) -> None:
     plan = ground.plan()
     ground.evm.transact(ground.names["council"], b"", ground.chain.account)
@@ -193,14 +237,27 @@ def test_manifest_load__not_a_manifest__refused(tmp_path: Path) -> None:
         Manifest.load(path)
 
 
-def test_engine_abi__merged__every_function_of_the_three_once() -> None:
-    found = [signature(e) for e in engine_abi() if e["type"] == "function"]
+@pytest.mark.parametrize(
+    ("name", "some"),
+    [
+        ("MarginEngine", {"settle", "freeze", "solvency"}),
+        ("OracleAdapter", {"poke", "word", "list_feed", "sequencer_words"}),
+    ],
+)
+def test_abi_of__contract_in_parts__every_function_of_all_once(name: str, some: set[str]) -> None:
+    found = [signature(e) for e in abi_of(name) if e["type"] == "function"]
     assert len(found) == len(set(found))
     parts = {
-        signature(e) for part in ENGINE_PARTS for e in artifact(part).abi if e["type"] == "function"
+        signature(e) for part in PARTS[name] for e in artifact(part).abi if e["type"] == "function"
     }
     assert set(found) == parts
-    assert {"settle", "freeze", "solvency"} <= {name.split("(")[0] for name in found}
+    assert some <= {one.split("(")[0] for one in found}
+
+
+def test_abi_of__function_in_two_parts__is_the_firsts() -> None:
+    """OracleAdmin's poke is a step of OracleAdapter's and returns what is left of the value."""
+    (poke,) = [e for e in abi_of("OracleAdapter") if e.get("name") == "poke"]
+    assert poke["outputs"] == []
 
 
 def test_deploy_house__twice__same_addresses() -> None:

@@ -77,6 +77,22 @@ CASES: dict[str, tuple[Callable[[House], object], str]] = {
         lambda h: h.govern("MarginEngine", "set_fee_split", h.evm.account(), 5_000),
         "MarginEngine: treasury",
     ),
+    "a feed's rules changed": (
+        lambda h: h.govern(
+            "OracleAdapter", "set_terms", 1, h.config.oracle.feeds[0].terms() | {"confirm": 61}
+        ),
+        "list feed ETH as 1: feed_words",
+    ),
+    "a feed's source changed": (
+        lambda h: h.govern(
+            "OracleAdapter",
+            "set_sources",
+            1,
+            h.config.oracle.feeds[0].terms(),
+            [h.config.oracle.source_terms(h.config.oracle.feeds[0].sources[0]) | {"max_age": 9}],
+        ),
+        "list feed ETH as 1: source_words",
+    ),
     "delay lowered": (
         lambda h: h.govern("Timelock", "update_delay", 1),
         "Timelock.get_minimum_delay",

@@ -1,8 +1,10 @@
 """Listing refuses what cannot work, setters say old and new, roles hold."""
 
+import re
+
 import pytest
 
-from plimsoll.compiler import compile_contract
+from plimsoll.compiler import PROJECT_ROOT, compile_contract
 from plimsoll.testing import reverts
 
 FEED, USD = 7, 10**9
@@ -86,20 +88,29 @@ def test_list_feed__quorum_not_answering_in_bounds__refused(world):
 def test_list_feed__wrong_source__refused(world):
     good = world.aggregator()
     number = world.signer_set([KEY], 1)
-    terms = (1, 10, 100, 500, 1_000, 20_000, 60, 0, 480, 1_440, 60, 500, 1, 10**15)
-    for bad in [
-        (0, good.address, 0, 3_600),
-        (3, good.address, 0, 3_600),
-        (1, world.stranger, 0, 3_600),
-        (1, ZERO, 0, 3_600),
-        (1, world.oracle.address, 0, 3_600),
-        (1, good.address, number, 3_600),
-        (1, good.address, 0, 0),
-        (1, good.address, 0, 131_072),
-        (2, ZERO, number + 1, 3_600),
-        (2, ZERO, 0, 3_600),
-        (2, good.address, number, 3_600),
-    ]:
+    terms = world.terms(quorum=1)
+    for changes in (
+        {"target": world.stranger},
+        {"target": ZERO},
+        {"target": world.oracle.address},
+        {"signer_set": number},
+        {"max_age": 0},
+        {"max_age": 131_072},
+        {"max_conf": 1},
+        {"extra": 1},
+        {"factory": good.address},
+        {"via": FEED},
+        {"via": FEED + 1},
+        {"via": FEED - 1},  # not listed
+        {"kind": 0},
+        {"kind": 7},
+        {"kind": 2, "target": ZERO, "signer_set": number + 1},
+        {"kind": 2, "target": ZERO, "signer_set": 0},
+        {"kind": 2, "signer_set": number},
+        {"kind": 2, "target": ZERO, "signer_set": number, "inverse": True},
+        {"kind": 2, "target": ZERO, "signer_set": number, "via": 1},
+    ):
+        bad = world.source(good, **changes)
         with reverts("BadSource"):
             world.oracle.list_feed(FEED, terms, [bad], 10**10, sender=world.governance)
     with reverts("BadSource"):  # the same feed twice is not a quorum
@@ -141,7 +152,7 @@ def test_set_sources__one_replaced__others_keep_their_data(world):
     world.list(pair)
     world.evm.advance(30)
     fresh = world.aggregator(2_004 * 10**8)
-    sources = [(1, target.address, 0, 3_600) for target in (pair[0], fresh)]
+    sources = [world.source(target) for target in (pair[0], fresh)]
     kept = world.oracle.source_words(FEED, 0)
     receipt = world.oracle.set_sources(FEED, terms_of(world), sources, sender=world.governance)
     change = receipt.event("SourceChanged")
@@ -159,10 +170,10 @@ def test_set_sources__fewer__slots_cleared(world):
     world.oracle.set_sources(
         FEED,
         terms_of(world),
-        [(1, target.address, 0, 3_600) for target in trio[:2]],
+        [world.source(target) for target in trio[:2]],
         sender=world.governance,
     )
-    assert world.oracle.source_words(FEED, 2) == [0, 0]
+    assert world.oracle.source_words(FEED, 2) == [0, 0, 0]
     world.evm.advance(1)
     world.oracle.poke(FEED, b"")
     assert world.state() == OK
@@ -204,10 +215,21 @@ def test_ownership__two_steps(world):
 
 def test_deploy__null_address__refused(world):
     artifact = compile_contract("OracleAdapter")
-    for owner, guardian in ((ZERO, world.guardian), (world.governance, ZERO)):
+    sound = [world.governance, world.guardian, world.oracle.address]
+    for place in range(3):
         with reverts("NullAddress"):
-            world.evm.deploy(artifact, owner, guardian)
+            world.evm.deploy(artifact, *sound[:place], ZERO, *sound[place + 1 :])
 
 
 def test_size__on_chain__within_the_bar():
-    assert compile_contract("OracleAdapter").runtime_size <= 23_000
+    for part in ("OracleAdapter", "OracleAdmin"):
+        assert compile_contract(part).runtime_size <= 23_000
+
+
+def test_adapter__both_bytecodes_together__answer_the_whole_interface(world):
+    """What `implements` would check, were it one bytecode."""
+    text = (PROJECT_ROOT / "contracts/interfaces/IOracleAdapter.vyi").read_text()
+    wanted = set(re.findall(r"^def (\w+)\(", text, re.MULTILINE))
+    have = {entry["name"] for entry in world.oracle.abi if entry["type"] == "function"}
+    assert wanted
+    assert wanted <= have

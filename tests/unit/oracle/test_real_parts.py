@@ -2,10 +2,7 @@
 router (npm bytecode) moved by real swaps, Pyth's own mock, Chainlink's interface."""
 
 import json
-import os
 import random
-import shutil
-import subprocess
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from math import isqrt
@@ -21,6 +18,7 @@ from plimsoll.localnet.errors import PartMissing
 from plimsoll.localnet.paths import project_root
 from plimsoll.model import price_sources as model
 from plimsoll.testing import reverts
+from tests.parts import missing, part
 
 MOCKS = Path(__file__).parents[2] / "contracts"
 PARTS = project_root() / ".cache" / "parts" / "node_modules"
@@ -31,20 +29,6 @@ NOWHERE = "0x" + "00" * 20
 FAR = 2**40  # s: deadlines are not this test's business
 FULL_RANGE = (-887_220, 887_220)  # multiples of the 0.3 % pool's spacing
 Q96 = 2**96
-
-
-def missing(reason):
-    """Skip, but never in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def part(path):
-    """A file of the npm packages that only tests need."""
-    if not (PARTS / path).is_file():
-        missing(f"expected {path} in {PARTS}, got no such file; run `make env-dev`")
-    return PARTS / path
 
 
 # -- Uniswap v3
@@ -302,25 +286,6 @@ def test_uniswap_check__too_few_observations__refused_even_while_it_answers():
 
 
 # -- Pyth
-
-
-@pytest.fixture(scope="session")
-def pyth_artifact(tmp_path_factory):
-    """Pyth's mock compiled from its npm package."""
-    package = part("@pythnetwork/pyth-sdk-solidity/MockPyth.sol").parent
-    try:
-        modules = node_modules()
-    except PartMissing as error:
-        missing(str(error))
-    both = tmp_path_factory.mktemp("modules")  # the compiler beside the sources
-    (both / "solc").symlink_to(modules.root.resolve() / "solc")
-    (both / "@pythnetwork").symlink_to(package.parent)
-    node = shutil.which("node")
-    assert node is not None
-    command = [node, COMPILE, both, MOCKS / "PythMock.sol", "PythMock"]
-    code = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    abi = json.loads((package / "abis" / "MockPyth.json").read_text())
-    return Artifact("PythMock", abi, bytes.fromhex(code), 20_000, {}, {})
 
 
 FEE = 77  # wei

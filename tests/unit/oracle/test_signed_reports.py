@@ -174,7 +174,7 @@ def test_poke__rotated_out_signer__refused(world, report):
     twin = world.feeds[FEED]
     fresh = world.signer_set(KEYS[2:4], 2)
     terms = tuple(twin.terms.__dict__.values())
-    source = (2, "0x" + "00" * 20, fresh, 600)
+    source = world.source(fresh, 600)
     world.oracle.set_sources(FEED, terms, [source], sender=world.governance)
     twin.data[0] = None
     later = replace(report, sequence=6)

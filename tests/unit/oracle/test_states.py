@@ -170,7 +170,7 @@ def test_halt__guardian__lasts_and_then_follows_the_rule(world, trio):
 def test_halt__shorter_call__cannot_shorten(world, trio):
     world.oracle.halt(FEED, 600, sender=world.guardian)
     world.oracle.halt(FEED, 1, sender=world.guardian)
-    assert world.oracle.feed_words(FEED)[5] >> 120 == world.now + 600
+    assert world.oracle.feed_words(FEED)[5] >> 120 & 2**32 - 1 == world.now + 600
 
 
 def test_halt__by_whom_and_how_long(world, trio):
@@ -243,3 +243,13 @@ def test_poke__events__rebuild_the_words(world, trio):
     assert list(poked.data[:3]) == [world.oracle.source_words(FEED, i)[1] for i in range(3)]
     change = receipt.event("StateChanged")
     assert (change.old_state, change.new_state, change.cause) == (OK, DEGRADED, 2)
+
+
+def test_poke__sole_source__event_has_its_datum(world):
+    aggregator = world.aggregator()
+    world.list([aggregator], quorum=1)
+    world.evm.advance(15)
+    aggregator.set_answer(usd(2_001))
+    poked = world.poke().event("SoleSourcePoked")
+    assert poked.word == world.oracle.feed_words(FEED)[0]
+    assert poked.datum == world.oracle.source_words(FEED, 0)[1]

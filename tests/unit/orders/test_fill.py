@@ -301,15 +301,15 @@ def test_fill__matches_at_and_past_bound__refused_past(world):
 
 def test_fill_with__updates_at_and_past_bounds__applied_first(world):
     wires = [world.signed("maker", False), world.signed("taker", True)]
-    full = [(i, bytes([i + 1]) * 4096) for i in range(4)]
+    full = [(i, bytes([i + 1]) * 2048) for i in range(4)]
     world.fill(wires, [(0, 1, 1)], updates=full)
     assert world.engine.counts() == (1, 0, 4)
     assert [world.engine.pokes(i).feed for i in range(4)] == [0, 1, 2, 3]
-    assert [world.engine.pokes(i).size for i in range(4)] == [4096] * 4
+    assert [world.engine.pokes(i).size for i in range(4)] == [2048] * 4
     with reverts(""):
         world.fill(wires, [(0, 1, 1)], updates=[*full, (4, b"")], check=False)
     with reverts(""):
-        world.fill(wires, [(0, 1, 1)], updates=[(0, bytes(4097))], check=False)
+        world.fill(wires, [(0, 1, 1)], updates=[(0, bytes(2049))], check=False)
 
 
 def test_fill_with__refused_update__fill_goes_on(world):

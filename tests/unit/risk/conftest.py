@@ -158,15 +158,17 @@ def draw_valid(rng: random.Random) -> sm.MarketParameters:
 
 
 def draw_quote(rng: random.Random) -> sm.Quote:
-    """A quote word over the whole range of each field."""
+    """A quote word over the whole range of each field; a recovering feed is DEGRADED at least."""
+    state = rng.choice([0, 0, 0, 1, 1, 2, 3])
     return sm.Quote(
         mark=rng.choice([1, 2**56 - 1, rng.randrange(1, 2 ** rng.randrange(1, 57))]),
         funding=rng.choice([0, -(2**55), 2**55 - 1, rng.randrange(-(2**40), 2**40)]),
         age=rng.choice([0, 65_535, rng.randrange(4000)]),
         low=rng.choice([0, 65_535, rng.randrange(500)]),
         high=rng.choice([0, 65_535, rng.randrange(500)]),
-        state=rng.choice([0, 0, 0, 1, 2, 3]),
+        state=state,
         sigma=rng.choice([0, 2**25 - 1, rng.randrange(2 ** rng.randrange(1, 26))]),
+        recovering=state > 0 and rng.random() < 0.5,
     )
 
 

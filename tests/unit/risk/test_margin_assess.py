@@ -277,21 +277,26 @@ def test_assess__initial_haircut_below_maintenance__maintenance_counts(traded):
     assert a.initial == a.linear == BTC * 10**6 // 10
 
 
-@pytest.mark.parametrize("state", [0, 1, 2, 3])
-def test_assess__feed_states__stale_parts_are_named(traded, bitcoin, state):
+@pytest.mark.parametrize(
+    ("state", "recovering"), [(0, False), (1, False), (1, True), (2, False), (2, True), (3, False)]
+)
+def test_assess__feed_states__stale_parts_are_named(traded, bitcoin, state, recovering):
     desk = traded
     desk.set_quote(2, sm.Quote(3000 * 10**9, sigma=10**6))
     desk.list_market(1, 2, bitcoin)
-    desk.set_quote(1, sm.Quote(BTC, sigma=500_000, state=state))
+    desk.set_quote(1, sm.Quote(BTC, sigma=500_000, state=state, recovering=recovering))
     stale_leg, fresh_leg = sm.Leg(0, 0, LOT, 0), sm.Leg(1, 0, LOT, 0)
     stale_eth, fresh_eth = sm.Holding(10**18, 1, 500, 900, 18), sm.Holding(10**18, 2, 500, 900, 18)
     a = desk.assess([stale_leg, fresh_leg], [stale_eth, fresh_eth])
     assert a.state == state
-    if state < 2:
+    if state < 2 and not recovering:
         assert (a.stale_requirement, a.stale_value) == (0, 0)
         return
     mine = desk.assess([stale_leg], [stale_eth])
     assert mine.requirement - 1 <= a.stale_requirement <= mine.requirement + 1
+    if state < 2:  # recovering: it holds liquidations up, and has a price
+        assert a.stale_value == 0
+        return
     legs_only = desk.assess([stale_leg])
     assert abs(a.stale_value - mine.collateral - legs_only.requirement) <= 1
 
