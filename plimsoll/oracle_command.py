@@ -55,7 +55,7 @@ def _run(options: Options) -> int:
         rpc = Rpc(url)
         try:
             check_chain(rpc.chain_id(), manifest.chain_id)
-            snapshot = read_oracle(Node(rpc, manifest.addresses()), names)
+            snapshot = read_oracle(Node(rpc, manifest.addresses()), names, reasons=True)
         finally:
             rpc.close()
     told = record(snapshot)

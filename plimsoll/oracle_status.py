@@ -2,7 +2,8 @@
 
 Three requests whatever the number of feeds: the head, one batch of views pinned to it, one batch of
 rehearsed pokes (plimsoll.keepers.rehearsal), which tell what each source answers at this moment
-without knowing anything about its kind.
+without knowing anything about its kind. A fourth asks the on-chain sources that would not count
+even then, to tell why (plimsoll.oracle_probe).
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ from plimsoll.deployment.abi import calldata, decoder
 from plimsoll.errors import by_selector, describe
 from plimsoll.keepers.node import Node, Refusal, View
 from plimsoll.keepers.rehearsal import Rehearsal, Step, rehearse
-from plimsoll.localnet.errors import RpcUnavailable
+from plimsoll.localnet.errors import RpcError, RpcUnavailable
+from plimsoll.oracle_probe import Subject, questions, reason
 from plimsoll.oracle_words import (
     CAUSE_TEXT,
     HALF_HOUR,
     MAX_SOURCES,
     Cause,
     DatumWord,
+    ExtraWord,
     FeedWords,
     HotWord,
+    Kind,
     QuoteWord,
+    SequencerStatus,
     SequencerWord,
     SourceWord,
     State,
@@ -44,6 +49,7 @@ class SourceView:
     index: int
     word: SourceWord
     datum: DatumWord | None
+    extra: int = 0
 
     def counts(self, now: int) -> bool:
         """Whether its datum is within its age limit."""
@@ -66,6 +72,11 @@ class FeedView:
     def hot(self) -> HotWord | None:
         """The newest poke's word."""
         return self.words.newest
+
+    @property
+    def in_force(self) -> HotWord | None:
+        """The word that prices this second."""
+        return self.words.in_force(self.now)
 
     @property
     def terms(self) -> TermsWord:
@@ -102,16 +113,20 @@ class Tried:
 
 @dataclass(frozen=True)
 class SequencerView:
-    """A rollup's sequencer. `since`: of the last change, s; 0 where it gave no sound answer."""
+    """A rollup's sequencer, as the adapter sees it."""
 
     word: SequencerWord
-    up: bool
-    since: int
+    status: SequencerStatus
 
-    def recovering_until(self, now: int) -> int | None:
+    @property
+    def up(self) -> bool:
+        """Whether it runs: down is also what gives no sound answer."""
+        return not self.status.down
+
+    @property
+    def recovering_until(self) -> int | None:
         """End of the grace time after a restart, None where it is not running."""
-        end = self.since + self.word.grace
-        return end if self.up and now < end else None
+        return self.status.since + self.word.grace if self.status.in_grace else None
 
 
 @dataclass(frozen=True)
@@ -126,6 +141,7 @@ class Snapshot:
     feeds: tuple[FeedView, ...]
     pokes: Mapping[int, Tried] = field(default_factory=dict)
     sequencer: SequencerView | None = None
+    reasons: Mapping[tuple[int, int], str] = field(default_factory=dict)  # by feed and source
 
 
 class NoAdapter(ValueError):
@@ -135,8 +151,12 @@ class NoAdapter(ValueError):
 # -- reading --------------------------------------------------------------------------------------
 
 
-def read_oracle(node: Node, names: Mapping[int, str], pokes: bool = True) -> Snapshot:
-    """The feeds with these ids. Raises `NoAdapter`, RpcUnavailable or RpcError."""
+def read_oracle(
+    node: Node, names: Mapping[int, str], pokes: bool = True, reasons: bool = False
+) -> Snapshot:
+    """The feeds with these ids, with what a poke would do now (`pokes`), and with why a source
+    would not count after it (`reasons`). Raises `NoAdapter`, RpcUnavailable or RpcError.
+    """
     adapter = node.addresses.get(ADAPTER)
     if adapter is None:
         raise NoAdapter("the manifest has no OracleAdapter: is the deployment complete?")
@@ -156,48 +176,49 @@ def read_oracle(node: Node, names: Mapping[int, str], pokes: bool = True) -> Sna
         )
     block, now = int(head["number"], 16), int(head["timestamp"], 16)
     ids = list(names)
-    views = [View(ADAPTER, "guardian")]
-    with_sequencer = _has_view("sequencer")
-    if with_sequencer:
-        views.append(View(ADAPTER, "sequencer"))
+    views = [View(ADAPTER, "guardian"), View(ADAPTER, "sequencer_words")]
     for feed in ids:
         views += _feed_views(feed)
-    values = node.try_views(views, block)
-    first = 2 if with_sequencer else 1
+    guardian, sequencer, *values = node.try_views(views, block)
     size = len(_feed_views(0))
     feeds = tuple(
-        _feed_view(feed, names[feed], now, values[first + i * size : first + (i + 1) * size])
+        _feed_view(feed, names[feed], now, values[i * size : (i + 1) * size])
         for i, feed in enumerate(ids)
     )
     listed = [feed for feed in feeds if feed.listed and pokes]
     outcomes = try_pokes(node, [(feed, b"") for feed in listed], block)
     tried = {feed.id: one for feed, one in zip(listed, outcomes, strict=True)}
-    sequencer = None
-    if with_sequencer and not isinstance(values[1], Refusal):
-        sequencer = _read_sequencer(node, values[1], block, now)
     return Snapshot(
         chain_id=int(chain, 16),
         adapter=adapter,
         block=block,
         now=now,
-        guardian="" if isinstance(values[0], Refusal) else str(values[0]),
+        guardian="" if isinstance(guardian, Refusal) else str(guardian),
         feeds=feeds,
         pokes=tried,
-        sequencer=sequencer,
+        sequencer=_sequencer_view(sequencer),
+        reasons=_ask(node, feeds, tried, block, now) if reasons else {},
     )
 
 
 def try_pokes(
-    node: Node, pokes: Sequence[tuple[FeedView, bytes]], block: int | None = None
+    node: Node,
+    pokes: Sequence[tuple[FeedView, bytes]],
+    block: int | None = None,
+    fees: Sequence[int] | None = None,
+    payer: str | None = None,
 ) -> list[Tried]:
-    """What `poke(feed, update)` would do to each feed, each by itself, all in one request."""
+    """What `poke(feed, update)` would do to each feed, each by itself, all in one request.
+
+    `fees`: wei that `payer` sends with each.
+    """
     adapter = node.addresses[ADAPTER]
     plays = []
-    for feed, update in pokes:
+    for (feed, update), fee in zip(pokes, fees or [0] * len(pokes), strict=True):
         views = [(view.function, view.args) for view in _feed_views(feed.id)]
-        steps = [Step(adapter, calldata(ADAPTER, "poke", feed.id, update))]
+        steps = [Step(adapter, calldata(ADAPTER, "poke", feed.id, update), fee)]
         plays.append(steps + [Step(adapter, calldata(ADAPTER, name, *a)) for name, a in views])
-    results = rehearse(node.rpc, plays, block)
+    results = rehearse(node.rpc, plays, block, payer)
     return [_tried(feed, result) for (feed, _), result in zip(pokes, results, strict=True)]
 
 
@@ -232,68 +253,106 @@ def _feed_view(feed: int, name: str, now: int, values: Sequence[Any]) -> FeedVie
     words = FeedWords.of(values[0])
     count = words.terms.count if words.terms is not None else 0
     sources = tuple(
-        SourceView(index, SourceWord.of(pair[0]), DatumWord.of(pair[1]))
-        for index, pair in enumerate(values[3 : 3 + count])
+        SourceView(index, SourceWord.of(source), DatumWord.of(datum), extra)
+        for index, (source, datum, extra) in enumerate(values[3 : 3 + count])
     )
     quotes = [None if isinstance(one, Refusal) else QuoteWord.of(one) for one in values[1:3]]
     return FeedView(feed, name, now, words, sources, quotes[0], quotes[1])
 
 
-def _has_view(name: str) -> bool:
-    try:
-        decoder(ADAPTER, name)
-    except LookupError:
-        return False
-    return True
+def _sequencer_view(words: Any) -> SequencerView | None:
+    if isinstance(words, Refusal):
+        raise RpcUnavailable(f"{ADAPTER}.sequencer_words: {words.text}")
+    word = SequencerWord.of(words[0])
+    return None if word is None else SequencerView(word, SequencerStatus.of(words[1]))
 
 
-def _read_sequencer(node: Node, stored: Any, block: int, now: int) -> SequencerView | None:
-    word = SequencerWord.of(stored) if isinstance(stored, int) else None
-    if word is None:
-        return None
-    (reply,) = node.rpc.batch(
-        [("eth_call", [{"to": word.feed, "data": "0xfeaf968c"}, hex(block)])], keep_errors=True
-    )
-    raw = bytes.fromhex(reply[2:]) if isinstance(reply, str) else b""
-    answer, since = (int.from_bytes(raw[i : i + 32], "big") for i in (32, 64))
-    if len(raw) != 160 or answer != 0 or not 0 < since <= now:
-        return SequencerView(word, False, since if len(raw) == 160 else 0)
-    return SequencerView(word, True, since)
+def _ask(
+    node: Node, feeds: Sequence[FeedView], pokes: Mapping[int, Tried], block: int, now: int
+) -> dict[tuple[int, int], str]:
+    """Why on-chain sources do not count, and would not after a poke: all in one request."""
+    wanted: list[tuple[FeedView, SourceView]] = []
+    for feed in feeds:
+        tried = pokes.get(feed.id)
+        for source in feed.sources:
+            after = _same(source, tried.after if tried is not None else None)
+            counts = source.counts(now) or (after is not None and after.counts(now))
+            if not counts and source.word.kind in set(Kind) and not source.word.signed:
+                wanted.append((feed, source))
+    if not wanted:
+        return {}
+    legs = sorted({source.word.via for _, source in wanted if source.word.via})
+    calls: list[tuple[str, list[Any]]] = [
+        (
+            "eth_call",
+            [
+                {
+                    "to": node.addresses[ADAPTER],
+                    "data": "0x" + calldata(ADAPTER, "feed_words", leg).hex(),
+                },
+                hex(block),
+            ],
+        )
+        for leg in legs
+    ]
+    asked = [questions(source.word, source.extra) for _, source in wanted]
+    calls += [("eth_call", [request, hex(block)]) for requests in asked for request in requests]
+    replies = [
+        None if isinstance(reply, RpcError) else bytes.fromhex(reply[2:])
+        for reply in node.rpc.batch(calls, keep_errors=True)
+    ]
+    read = decoder(ADAPTER, "feed_words")
+    words = {
+        leg: FeedWords.of(read(reply)) if reply else None
+        for leg, reply in zip(legs, replies, strict=False)
+    }
+    found, at = {}, len(legs)
+    for (feed, source), requests in zip(wanted, asked, strict=True):
+        subject = Subject(
+            feed.terms, source.word, source.extra, source.datum, words.get(source.word.via)
+        )
+        found[feed.id, source.index] = reason(subject, replies[at : at + len(requests)], now)
+        at += len(requests)
+    return found
 
 
 # -- judging --------------------------------------------------------------------------------------
 
 
-def cause_of(feed: FeedView, sequencer: SequencerView | None = None) -> Cause:
+def cause_of(feed: FeedView) -> Cause:
     """Why the feed is as it is served. A halt's cause is stored; the rest follows from the data."""
-    quote = feed.quote
-    if quote is None:
+    quote, hot = feed.quote, feed.in_force
+    if quote is None or hot is None:
         return Cause.MISSING_SOURCE
-    if sequencer is not None and (not sequencer.up or sequencer.recovering_until(feed.now)):
+    own = hot.state_at(feed.now)
+    if own == State.HALTED:
+        return feed.words.halt.cause
+    if quote.state > own:  # HALTED while it is down, STALE from before its restart, or its grace
         return Cause.SEQUENCER
-    if quote.state == State.HALTED:
-        halt = feed.words.halt
-        if halt.cause != Cause.NONE:
-            return halt.cause
-        return Cause.GUARDIAN if halt.forced > feed.now else Cause.NONE
-    if quote.state == State.STALE:
+    if own == State.STALE:
         return Cause.MISSING_SOURCE
     if quote.recovering:
-        return Cause.RECOVERING
+        return Cause.RECOVERING if hot.recovering else Cause.SEQUENCER
     if quote.state == State.DEGRADED:
-        missing = len(feed.counted()) < feed.terms.count and feed.spread() <= feed.terms.band
-        return Cause.MISSING_SOURCE if missing else Cause.SPREAD
+        counted = sum(source.counts(hot.time) for source in feed.sources)  # when it was poked
+        return Cause.MISSING_SOURCE if counted < feed.terms.count else Cause.SPREAD
     return Cause.NONE
 
 
-def why(feed: FeedView, cause: Cause) -> str:
+def why(feed: FeedView, cause: Cause, sequencer: SequencerView | None = None) -> str:
     """One sentence for people."""
     if not feed.listed:
         return "the adapter knows no feed of this id"
     counted, terms = len(feed.counted()), feed.terms
     if feed.quote is None:
         return f"no price yet: {counted} of {terms.quorum} sources needed have answered"
-    if feed.quote.state == State.STALE and cause != Cause.SEQUENCER:
+    if cause == Cause.SEQUENCER:
+        if feed.quote.state == State.HALTED:
+            return "the sequencer is down, or its feed gives no sound answer"
+        if feed.quote.state == State.STALE:
+            return "the price is from before the sequencer's restart; a poke brings a fresh one"
+        return "the sequencer has just restarted; its grace time runs"
+    if feed.quote.state == State.STALE:
         if counted < terms.quorum:
             return f"{counted} of {terms.quorum} sources needed are within their age limit"
         return "the price is over its age limit; a poke would bring a fresh one"
@@ -302,21 +361,38 @@ def why(feed: FeedView, cause: Cause) -> str:
     if cause in (Cause.SPREAD, Cause.HALTING_SPREAD):
         limit = terms.band if cause == Cause.SPREAD else terms.halt_band
         return f"{CAUSE_TEXT[cause]}: now {_percent(feed.spread())}, limit {_percent(limit)}"
-    if feed.quote.state == State.HALTED and cause == Cause.NONE:
-        return "halted by the breaker"
+    if cause == Cause.RECOVERING and feed.now >= (recovering_until(feed, sequencer) or 0):
+        return "back from a gap or a halt; its grace time is over, a poke ends it"
     return CAUSE_TEXT[cause]
 
 
-def source_why(source: SourceView, after: SourceView | None, now: int) -> str:
-    """Why a source does not count, or what a poke would change; "" where all is well."""
+def recovering_until(feed: FeedView, sequencer: SequencerView | None) -> int | None:
+    """First second in which it is not recovering, if it is and is poked then; None if it is not.
+
+    After a gap or a halt a poke ends it, which may be overdue; a sequencer's grace time ends by
+    itself.
+    """
+    quote, hot = feed.quote, feed.in_force
+    if quote is None or hot is None or not quote.recovering:
+        return None
+    ends = [feed.words.halt.resumed + feed.terms.grace] if hot.recovering else []
+    if sequencer is not None and feed.terms.sequenced:
+        ends.append(sequencer.recovering_until or 0)
+    return max(ends, default=0) or None
+
+
+def source_why(source: SourceView, after: SourceView | None, now: int, told: str = "") -> str:
+    """Why a source does not count, or what a poke would change; "" where all is well. `told`: why
+    it gives nothing newer, where that is known.
+    """
     fresher = after is not None and after.datum is not None and after.datum != source.datum
     if fresher and after is not None and after.counts(now):
         return "a poke would take a newer one"
     if source.datum is None:
-        return "no report yet" if source.word.signed else "no sound answer yet"
+        return "no report yet" if source.word.signed else told or "no sound answer yet"
     over = now - source.datum.time - source.word.max_age
     if over > 0:
-        kind = "no newer report" if source.word.signed else "no newer sound answer"
+        kind = "no newer report" if source.word.signed else told or "no newer sound answer"
         return f"{over} s over its limit, {kind}"
     return ""
 
@@ -343,23 +419,26 @@ def record(snapshot: Snapshot) -> dict[str, Any]:
         else {
             "feed": sequencer.word.feed,
             "up": sequencer.up,
-            "since": sequencer.since,
+            "since": sequencer.status.since or None,
             "grace_s": sequencer.word.grace,
-            "recovering_until": sequencer.recovering_until(snapshot.now),
+            "recovering_until": sequencer.recovering_until,
         },
         "feeds": [
-            feed_record(feed, snapshot.pokes.get(feed.id), sequencer) for feed in snapshot.feeds
+            feed_record(feed, snapshot.pokes.get(feed.id), sequencer, snapshot.reasons)
+            for feed in snapshot.feeds
         ],
     }
 
 
 def feed_record(
-    feed: FeedView, tried: Tried | None, sequencer: SequencerView | None = None
+    feed: FeedView,
+    tried: Tried | None,
+    sequencer: SequencerView | None = None,
+    reasons: Mapping[tuple[int, int], str] | None = None,
 ) -> dict[str, Any]:
     """One feed; keys are there whatever its state, None where there is nothing to say."""
-    cause = cause_of(feed, sequencer) if feed.listed else Cause.NONE
-    hot = feed.words.in_force(feed.now)
-    quote = feed.quote
+    cause = cause_of(feed) if feed.listed else Cause.NONE
+    hot, quote, told = feed.in_force, feed.quote, reasons or {}
     if hot is None:
         low = high = None
     else:
@@ -373,7 +452,7 @@ def feed_record(
         "state": _label(quote) if feed.listed else "UNLISTED",
         "recovering": quote.recovering if quote is not None else False,
         "cause": cause.name.lower(),
-        "why": why(feed, cause),
+        "why": why(feed, cause, sequencer),
         "price_usd": _usd(hot.price if hot is not None else None),
         "low_usd": _usd(low),
         "high_usd": _usd(high),
@@ -384,7 +463,7 @@ def feed_record(
         "variance": f"{from_units(feed.words.history.variance // 10_000, -12):f}",
         "volatility": _volatility(feed.words.history.variance // 10_000),
         "premium": f"{from_units(hot.premium, -6):f}" if hot is not None else None,
-        "slow_average_usd": _usd(settled.slow or None),
+        "slow_average_usd": _usd(feed.words.history.slow or None),
         "settlement": {
             "end": (settled.number + 1) * HALF_HOUR,
             "price_usd": _usd(settled.price),
@@ -394,15 +473,20 @@ def feed_record(
         "quorum": feed.words.terms.quorum if feed.words.terms is not None else None,
         "counted": len(feed.counted()),
         "sources": [
-            source_record(source, _same(source, after), feed.now) for source in feed.sources
+            source_record(
+                source, _same(source, after), feed.now, told.get((feed.id, source.index), "")
+            )
+            for source in feed.sources
         ],
         "halt": _halt_record(feed),
-        "recovering_until": _recovering_until(feed, sequencer),
+        "recovering_until": recovering_until(feed, sequencer),
         "poke": _poke_record(feed, tried),
     }
 
 
-def source_record(source: SourceView, after: SourceView | None, now: int) -> dict[str, Any]:
+def source_record(
+    source: SourceView, after: SourceView | None, now: int, told: str = ""
+) -> dict[str, Any]:
     """One source; `live`: what it would count with after a poke now, None where unknown."""
     word, datum = source.word, source.datum
     return {
@@ -413,13 +497,14 @@ def source_record(source: SourceView, after: SourceView | None, now: int) -> dic
         "threshold": word.threshold if word.signed else None,
         "inverse": word.inverse,
         "via": word.via or None,
+        "terms": _extra_record(source),
         "value_usd": _usd(datum.price if datum is not None else None),
         "time": datum.time if datum is not None else None,
         "age_s": now - datum.time if datum is not None else None,
         "max_age_s": word.max_age,
         "round": str(datum.round) if datum is not None else None,
         "counts": source.counts(now),
-        "why": source_why(source, after, now),
+        "why": source_why(source, after, now, told),
         "live": {
             "value_usd": _usd(after.datum.price),
             "time": after.datum.time,
@@ -448,11 +533,25 @@ def _halt_record(feed: FeedView) -> dict[str, Any] | None:
     }
 
 
-def _recovering_until(feed: FeedView, sequencer: SequencerView | None) -> int | None:
-    ends = [sequencer.recovering_until(feed.now) or 0] if sequencer is not None else []
-    if feed.hot is not None and feed.hot.recovering:
-        ends.append(feed.words.halt.resumed + feed.terms.grace)
-    return max(ends, default=0) or None
+def _extra_record(source: SourceView) -> dict[str, Any]:
+    """What the source's kind has further terms of; empty for aggregators and signed reports."""
+    word, extra = source.word, ExtraWord.of(source.word.kind, source.extra)
+    if word.kind == Kind.PYTH:
+        return {
+            "price_id": f"0x{extra.price_id:064x}",
+            "max_confidence": f"{from_units(word.max_conf, -4):f}",
+        }
+    if word.kind == Kind.UNISWAP_V3:
+        return {
+            "window_s": extra.window,
+            "min_liquidity": str(extra.min_liquidity),
+            "decimals": list(extra.decimals),
+        }
+    if word.kind == Kind.CURVE:
+        return {"coin_index": extra.index}
+    if word.kind == Kind.ERC4626:
+        return {"decimals": list(extra.decimals)}
+    return {}
 
 
 def _poke_record(feed: FeedView, tried: Tried | None) -> dict[str, Any] | None:
@@ -524,8 +623,8 @@ def show(snapshot: Snapshot, console: Any) -> None:
 def _until(feed: Mapping[str, Any], now: int) -> str:
     if feed["halt"] is not None:
         return f"; may end in {_seconds(max(0, feed['halt']['may_end_at'] - now))}"
-    if feed["recovering_until"] is not None:
-        return f"; ends in {_seconds(max(0, feed['recovering_until'] - now))}"
+    if feed["recovering_until"] is not None and feed["recovering_until"] > now:
+        return f"; ends in {_seconds(feed['recovering_until'] - now)}"
     return ""
 
 

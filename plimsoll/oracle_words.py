@@ -1,5 +1,5 @@
 """The oracle adapter's words, unpacked. Layouts: contracts/oracle/{feed_word,feed_terms,breaker,
-realised_variance,settlement_window,sequencer}.vy and contracts/modules/quote_word.vy.
+realised_variance,settlement_window,sequencer,*_source}.vy and contracts/modules/quote_word.vy.
 
 Prices are ticks (1e-9 USD), times seconds, bands 1e-4 or 1e-5 as said, premium 1e-6 of price.
 """
@@ -50,7 +50,7 @@ class Cause(IntEnum):
     GUARDIAN = 5
     SLOW_AVERAGE = 6
     RECOVERING = 7
-    SEQUENCER = 8
+    SEQUENCER = 8  # told by status, in no event: nobody pokes while it is down
 
 
 CAUSE_TEXT = {
@@ -143,6 +143,14 @@ class HotWord:
         """Time of the oldest datum in the price, s."""
         return self.time - self.delay
 
+    def state_at(self, now: int) -> State:
+        """The state as served at `now`, but for a sequencer."""
+        if self.halted:
+            return State.HALTED
+        if now > self.stale_after:
+            return State.STALE
+        return State.DEGRADED if self.recovering else State(self.state)
+
     def band(self) -> tuple[int, int]:
         """Lowest (rounded down) and highest (rounded up) price, ticks."""
         low = self.price * (100_000 - self.low) // 100_000
@@ -184,20 +192,31 @@ class QuoteWord:
 
 @dataclass(frozen=True)
 class DatumWord:
-    """A source's newest accepted observation."""
+    """A source's newest accepted observation. From `max_age` on: of signed reports only."""
 
     price: int
     time: int
     round: int
     premium: int
+    max_age: int = 0
+    threshold: int = 0
+    signer_set: int = 0
+    signed: bool = False
 
     @classmethod
     def of(cls, word: int) -> DatumWord | None:
-        """None for an empty word: nothing yet."""
-        if word == 0:
+        """None where there is no price, though a signed source's terms may be there."""
+        if bits(word, 0, 55) == 0:
             return None
         return cls(
-            bits(word, 0, 55), bits(word, 56, 87), bits(word, 88, 167), signed_bits(word, 168, 185)
+            price=bits(word, 0, 55),
+            time=bits(word, 56, 87),
+            round=bits(word, 88, 167),
+            premium=signed_bits(word, 168, 185),
+            max_age=bits(word, 186, 202),
+            threshold=bits(word, 203, 206),
+            signer_set=bits(word, 207, 238),
+            signed=bool(bits(word, 239, 239)),
         )
 
 
@@ -269,6 +288,7 @@ class TermsWord:
     ema_band: int
     ema_tau: int
     grace: int
+    sequenced: bool
 
     @classmethod
     def of(cls, word: int) -> TermsWord | None:
@@ -294,6 +314,7 @@ class TermsWord:
             ema_band=bits(word, 208, 219),
             ema_tau=bits(word, 220, 233),
             grace=bits(word, 234, 245),
+            sequenced=bool(bits(word, 246, 246)),
         )
 
 
@@ -327,13 +348,14 @@ class HaltWord:
 
 @dataclass(frozen=True)
 class HistoryWord:
-    """Variance (1e-16, annualised) with its last sample, and the running half hour's sum."""
+    """Variance (1e-16, annualised) with its last sample, the running half hour's sum, averages."""
 
     variance: int
     price: int
-    time: int
-    total: int
+    lag: int  # s, of the last sample before the price in force
+    total: int  # ticks * s; 0: the half hour is not whole
     premium: int  # 1e-12
+    slow: int  # ticks, 0: none yet
 
     @classmethod
     def of(cls, word: int) -> HistoryWord:
@@ -341,24 +363,24 @@ class HistoryWord:
         return cls(
             variance=bits(word, 0, 61),
             price=bits(word, 62, 117),
-            time=bits(word, 118, 149),
-            total=bits(word, 150, 216),
-            premium=signed_bits(word, 217, 254),
+            lag=bits(word, 118, 129),
+            total=bits(word, 130, 196),
+            premium=signed_bits(word, 197, 234),
+            slow=bits(word, 241, 255) << bits(word, 235, 240),
         )
 
 
 @dataclass(frozen=True)
 class SettlementWord:
-    """The last complete OK half hour (0: none) with its price, and the slow average; ticks."""
+    """The last complete OK half hour (0: none) as of the last poke, with its price in ticks."""
 
     number: int
     price: int
-    slow: int
 
     @classmethod
     def of(cls, word: int) -> SettlementWord:
         """The word's fields."""
-        return cls(bits(word, 0, 21), bits(word, 22, 77), bits(word, 78, 133))
+        return cls(bits(word, 0, 21), bits(word, 22, 77))
 
 
 @dataclass(frozen=True)
@@ -372,6 +394,52 @@ class SequencerWord:
     def of(cls, word: int) -> SequencerWord | None:
         """None for an empty word: no sequencer on this chain."""
         return None if word == 0 else cls(address_of(bits(word, 0, 159)), bits(word, 160, 175))
+
+
+@dataclass(frozen=True)
+class SequencerStatus:
+    """What the sequencer feed says. `since`: s, of its last restart; 0 while it is down."""
+
+    since: int
+    in_grace: bool
+    down: bool
+
+    @classmethod
+    def of(cls, word: int) -> SequencerStatus:
+        """The word's fields."""
+        return cls(bits(word, 0, 31), bool(bits(word, 32, 32)), bool(bits(word, 33, 33)))
+
+
+@dataclass(frozen=True)
+class ExtraWord:
+    """A source's further terms, by its kind; what the kind has not is 0 or False.
+
+    `window`: s; `min_liquidity`: the pool's own unit; `decimals`: of token0 and token1, or of share
+    and asset; `index`: of a Curve pool's price, None in the shape without an argument.
+    """
+
+    price_id: int = 0
+    window: int = 0
+    min_liquidity: int = 0
+    decimals: tuple[int, int] = (0, 0)
+    index: int | None = None
+
+    @classmethod
+    def of(cls, kind: int, word: int) -> ExtraWord:
+        """The word's fields as this kind of source has them."""
+        if kind == Kind.PYTH:
+            return cls(price_id=word)
+        if kind == Kind.UNISWAP_V3:
+            return cls(
+                window=bits(word, 0, 31),
+                min_liquidity=bits(word, 32, 159),
+                decimals=(bits(word, 160, 167), bits(word, 168, 175)),
+            )
+        if kind == Kind.CURVE:
+            return cls(index=bits(word, 0, 7) if bits(word, 8, 8) else None)
+        if kind == Kind.ERC4626:
+            return cls(decimals=(bits(word, 0, 7), bits(word, 8, 15)))
+        return cls()
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,11 @@ only poked. stdout: one line per thing done; with --json one object per pass.
     help="Sign what an aggregator at an address, or another feed, says on this chain.",
 )
 @click.option(
+    "--pyth-updates",
+    metavar="FILE",
+    help='JSON lines {"feed": ..., "data": "0x.."} for Pyth sources; - : stdin.',
+)
+@click.option(
     "--deviation-bps",
     type=Number(),
     default="25",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plimsoll.keepers.node import Node, refusal
@@ -24,6 +24,7 @@ from plimsoll.keepers.wallet import (
 from plimsoll.localnet.errors import RpcError
 
 CANCEL_GAS = 30_000
+RECEIPT_SECONDS = 10.0  # by which a node's receipts may be behind its count of transactions
 MAX_BUMPS = 24  # a quarter each: 200-fold
 UNDERPRICED = ("underpriced", "fee too low", "too low to replace", "gas price too low")
 KNOWN = ("already known", "already imported", "known transaction", "alreadyknown")
@@ -34,13 +35,14 @@ Key = tuple[int, int]  # feed, source
 
 @dataclass(frozen=True)
 class Job:
-    """A transaction wanted. `key`: what it is for; `gas`: an estimate, unpadded."""
+    """A transaction wanted. `key`: what it is for; `gas`: an estimate, unpadded; `value`: wei."""
 
     key: Key
     label: str
     to: str
     data: bytes
     gas: int
+    value: int = 0
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Flight:
     sent: float
     cancelled: bool = False
     tries: int = 1
+    passed: float | None = None  # since when its nonce is used, though no receipt is there
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,8 @@ class Outbox:
                 continue
             data = bytes.fromhex((one.get("input") or one.get("data") or "0x")[2:])
             job = identify(one.get("to") or "", data)
+            if job is not None:
+                job = replace(job, value=int(one.get("value") or "0x0", 16))
             fees = {
                 name: int(one[name], 16)
                 for name in ("maxFeePerGas", "maxPriorityFeePerGas")
@@ -138,8 +143,14 @@ class Outbox:
         mined = self._count("latest")
         landed: list[Landed] = []
         for flight in [one for one in self.flights if one.nonce < mined]:
+            outcome = self._outcome(flight)
+            if outcome.status == "lost" and flight.hashes:
+                if flight.passed is None:
+                    flight.passed = self.clock()
+                if self.clock() - flight.passed < RECEIPT_SECONDS:
+                    continue  # a moment later the receipt may be there
             self.flights.remove(flight)
-            landed += [self._outcome(flight)]
+            landed.append(outcome)
         return [one for one in landed if one.job is not None]
 
     def _outcome(self, flight: Flight) -> Landed:
@@ -158,9 +169,8 @@ class Outbox:
     def _why(self, job: Job | None, block: int) -> tuple[str, str]:
         if job is None:
             return "", ""
-        request = {"from": self.signer.address, "to": job.to, "data": "0x" + job.data.hex()}
         try:
-            self.node.rpc.call("eth_call", request, hex(block))
+            self.node.rpc.call("eth_call", request_of(job, self.signer.address), hex(block))
         except RpcError as exc:
             try:
                 why = refusal(exc)
@@ -191,7 +201,7 @@ class Outbox:
         left = {job.key: job for job in wanted if job.key not in busy}
         told: list[Landed] = []
         dropped = self._dropped()
-        for flight in list(self.flights):
+        for flight in [one for one in self.flights if one.passed is None]:
             now = flying.get(flight.job.key) if flight.job is not None else None
             stuck = self.clock() - flight.sent >= self.patience
             if flight.nonce in dropped:
@@ -296,7 +306,7 @@ class Outbox:
             "chainId": self._chain_id,
             "nonce": nonce,
             "to": self.signer.address if job is None else job.to,
-            "value": 0,
+            "value": 0 if job is None else job.value,
             "data": "0x" + ("" if job is None else job.data.hex()),
             "gas": gas,
             **fees,
@@ -313,6 +323,12 @@ class Outbox:
             time.sleep(poll)
             landed += self.settle()
         return landed
+
+
+def request_of(job: Job, sender: str) -> dict[str, Any]:
+    """The job as a node's call object."""
+    request = {"from": sender, "to": job.to, "data": "0x" + job.data.hex()}
+    return request if job.value == 0 else {**request, "value": hex(job.value)}
 
 
 def _bumped(fee: int) -> int:

@@ -20,10 +20,12 @@ from eth_utils.crypto import keccak
 from plimsoll.deployment.abi import calldata
 from plimsoll.errors import by_selector
 from plimsoll.keepers.node import Node, Refusal, refusal
-from plimsoll.keepers.outbox import Job, Key, Landed, Outbox
+from plimsoll.keepers.outbox import Job, Key, Landed, Outbox, request_of
 from plimsoll.keepers.price_input import Input, Observation
+from plimsoll.keepers.pyth_updates import Updates
 from plimsoll.keepers.report_signers import Panel
 from plimsoll.localnet.errors import RpcError
+from plimsoll.localnet.tx import encode_call
 from plimsoll.oracle_status import (
     ADAPTER,
     FeedView,
@@ -33,13 +35,14 @@ from plimsoll.oracle_status import (
     read_oracle,
     try_pokes,
 )
-from plimsoll.oracle_words import MAX_SEQUENCE
+from plimsoll.oracle_words import MAX_SEQUENCE, Kind
 from plimsoll.signed_reports import PriceReport
 from plimsoll.units import from_ticks
 
 POKE = -1  # in the place of a source: no report
 RACES = {"OldReport"}  # somebody else's report is newer
 BPS = 10_000
+MAX_UPDATE_FEE = 10**16  # wei, per update: what a Pyth contract may ask at most
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Decision:
 
     @property
     def action(self) -> str:
-        """push or poke."""
+        """push (a report or a Pyth update) or poke."""
         return "poke" if self.source == POKE else "push"
 
     @property
@@ -189,6 +192,32 @@ def _push_reason(
     return "no deviation, and no heartbeat yet", "calm"
 
 
+def judge_update(
+    feed: FeedView, source: SourceView, tried: Tried, triggers: Triggers, salt: bytes = b""
+) -> Decision:
+    """Whether to send a Pyth update, by what it would do to the source's datum."""
+    kept, now = source.datum, feed.now
+    verdict = Decision(feed.id, feed.name, source.index, False, "")
+    if kept is not None:
+        verdict = replace(verdict, kept=kept.price, age=now - kept.time)
+    if tried.after is None:
+        text = tried.why.text if tried.why else "unknown"
+        return replace(verdict, reason=f"the update would fail, {text}", kind="refused")
+    after = tried.after.sources[source.index].datum
+    if after is None:
+        return replace(verdict, reason="the source gives nothing sound with it", kind="none")
+    verdict = replace(verdict, price=after.price)
+    if after == kept:
+        return replace(verdict, reason="the chain has it, or a newer one", kind="known")
+    before, later = feed.newest, tried.after.newest
+    if before is not None and later is not None and before.label != later.label:
+        reason, kind = f"{before.label} becomes {later.label}", "state"
+    else:
+        seen = Observation(after.price, after.time)
+        reason, kind = _push_reason(feed, source, seen, after.time, triggers, salt)
+    return replace(verdict, go=kind != "calm", reason=reason, kind=kind)
+
+
 def judge_poke(feed: FeedView, tried: Tried, triggers: Triggers, salt: bytes = b"") -> Decision:
     """Whether a poke without a report helps, by what it would do."""
     hot, now = feed.hot, feed.now
@@ -294,6 +323,7 @@ def told(one: Landed) -> dict[str, Any]:
         "feed": feed,
         "source": None if source == POKE else source,
         "action": "poke" if source == POKE else "push",
+        "value_wei": one.job.value if one.job is not None else 0,
         "status": one.status,
         "late": one.error in RACES,
         "nonce": None if one.nonce < 0 else one.nonce,
@@ -328,6 +358,7 @@ class PriceKeeper:
         prices: Input | None = None,
         outbox: Outbox | None = None,
         pokes: bool = True,
+        updates: Updates | None = None,
         say: Callable[[str], None] = lambda text: None,
         progress: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -338,6 +369,7 @@ class PriceKeeper:
         self.prices = prices
         self.outbox = outbox
         self.pokes = pokes
+        self.updates = updates
         self.hurry = True  # False: deviations wait their jitter, so that pushers do not collide
         self._say = say
         self._progress = progress
@@ -375,6 +407,7 @@ class PriceKeeper:
         done = Pass(snapshot.block, snapshot.now, len(snapshot.feeds))
         done.landed += landed
         jobs: list[Job] = self._pushes(done, snapshot)
+        jobs += self._updates(done, snapshot)
         jobs += self._pokes(done, snapshot, {job.key for job in jobs})
         self._send(done, self._estimated(done, jobs))
         return done
@@ -456,6 +489,61 @@ class PriceKeeper:
             return replace(verdict, reason=text)
         return verdict
 
+    # -- Pyth updates
+
+    def _updates(self, done: Pass, snapshot: Snapshot) -> list[Job]:
+        blobs = self.updates.read() if self.updates is not None else {}
+        lines = [
+            (feed, source, bytes([source.index]) + blobs[feed.id])
+            for feed in snapshot.feeds
+            for source in feed.sources
+            if feed.id in blobs and source.word.kind == Kind.PYTH
+        ]
+        if not lines:
+            return []
+        fees = self._fees(lines, snapshot.block)
+        payer = self.outbox.signer.address if self.outbox is not None else None
+        priced = [(one, fee) for one, fee in zip(lines, fees, strict=True) if isinstance(fee, int)]
+        trials = iter(
+            try_pokes(
+                self.node,
+                [(feed, update) for (feed, _, update), _ in priced],
+                snapshot.block,
+                [fee for _, fee in priced],
+                payer,
+            )
+        )
+        jobs = []
+        for (feed, source, update), fee in zip(lines, fees, strict=True):
+            tried = next(trials) if isinstance(fee, int) else Tried(None, fee)
+            verdict = judge_update(feed, source, tried, self.triggers, self._salt)
+            verdict = self._held_back(verdict, source, snapshot.now)
+            self._tell(done, verdict)
+            if verdict.go and isinstance(fee, int):
+                data = calldata(ADAPTER, "poke", feed.id, update)
+                jobs.append(replace(self._job(verdict.key, data), value=fee))
+        return jobs
+
+    def _fees(
+        self, lines: Sequence[tuple[FeedView, SourceView, bytes]], block: int
+    ) -> list[int | Refusal]:
+        """What each source's Pyth contract asks for its update, wei; or why it cannot be paid."""
+        calls = []
+        for _, source, update in lines:
+            data = encode_call("getUpdateFee(bytes[])", [update[1:]])
+            request = {"to": source.word.address, "data": "0x" + data.hex()}
+            calls.append(("eth_call", [request, hex(block)]))
+        found: list[int | Refusal] = []
+        for reply in self.node.rpc.batch(calls, keep_errors=True):
+            fee = -1 if isinstance(reply, RpcError) or len(reply) != 66 else int(reply, 16)
+            if fee < 0:
+                found.append(Refusal("", "the Pyth contract tells no fee for it"))
+            elif fee > MAX_UPDATE_FEE:
+                found.append(Refusal("", f"its fee is {fee} wei, at most {MAX_UPDATE_FEE} is paid"))
+            else:
+                found.append(fee)
+        return found
+
     # -- pokes
 
     def _pokes(self, done: Pass, snapshot: Snapshot, pushed: set[Key]) -> list[Job]:
@@ -479,10 +567,7 @@ class PriceKeeper:
     def _estimated(self, done: Pass, jobs: Sequence[Job]) -> list[Job]:
         if self.outbox is None or not jobs:
             return []
-        requests = [
-            {"from": self.outbox.signer.address, "to": job.to, "data": "0x" + job.data.hex()}
-            for job in jobs
-        ]
+        requests = [request_of(job, self.outbox.signer.address) for job in jobs]
         # On the newest block, not on the pending one: what is in flight would be in the way.
         replies = self.node.rpc.batch(
             [("eth_estimateGas", [request, "latest"]) for request in requests], keep_errors=True

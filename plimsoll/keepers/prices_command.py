@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from plimsoll.keepers.outbox import Key
     from plimsoll.keepers.price_input import Input
     from plimsoll.keepers.prices import Pass, PriceKeeper
+    from plimsoll.keepers.pyth_updates import Updates
     from plimsoll.keepers.report_signers import Panel, ReportSigner
 
 FIRST_PRICES = 10.0  # seconds that --once waits for the lines of every feed
@@ -45,6 +46,7 @@ class Options:
     feeds: tuple[str, ...] = ()
     prices: str | None = None
     from_feed: tuple[str, ...] = ()
+    pyth_updates: str | None = None
     deviation_bps: Decimal = Decimal(25)
     heartbeat: int = 1_800
     jitter: int = 5
@@ -121,7 +123,7 @@ def _loop(keeper: PriceKeeper, options: Options) -> int:
             note(f"pass failed ({failures} of {RETRIES}): {exc}")
             if failures >= RETRIES:
                 return UNAVAILABLE
-        if keeper.prices is not None and keeper.prices.ended:
+        if any(one is not None and one.ended for one in (keeper.prices, keeper.updates)):
             raise NoPrices("the price input has ended; start its command again")
         time.sleep(max(0.0, options.interval - (time.monotonic() - started)))
 
@@ -165,6 +167,7 @@ def _keeper(options: Options) -> Iterator[PriceKeeper]:
             panels = _panels(node, names, signers, triggers)
             wanted = {feed for feed, _ in panels}
             prices = _input(options, node, names, wanted)
+            updates = _updates(options, names)
             outbox = None
             account = None if options.dry_run else sender(options.account, options.network)
             if account is not None:
@@ -180,6 +183,7 @@ def _keeper(options: Options) -> Iterator[PriceKeeper]:
                     prices,
                     outbox,
                     options.pokes,
+                    updates,
                     say=_speaker(options),
                     progress=(lambda text: None) if options.quiet else note,
                 )
@@ -201,6 +205,8 @@ def _speaker(options: Options) -> Callable[[str], None]:
 def _check(options: Options) -> None:
     if options.prices is not None and options.from_feed:
         raise Usage("expected one input, got both --prices and --from-feed")
+    if options.prices == options.pyth_updates == "-":
+        raise Usage("expected one input on stdin, got both --prices - and --pyth-updates -")
     if options.deviation_bps < 0 or options.heartbeat < 1 or options.jitter < 0:
         raise Usage("--deviation-bps, --heartbeat, --jitter: expected no negative number")
     if options.jitter >= options.heartbeat:
@@ -215,8 +221,8 @@ def _check_purpose(options: Options, panels: dict[Key, Panel], prices: Input | N
         )
     if panels and prices is None:
         raise Usage("signers are given but no prices: pass --prices FILE, --prices -, --from-feed")
-    if prices is None and not options.pokes:
-        raise Usage("nothing to do: no prices, and --no-pokes")
+    if prices is None and options.pyth_updates is None and not options.pokes:
+        raise Usage("nothing to do: no prices, no updates, and --no-pokes")
 
 
 def _panels(
@@ -274,6 +280,20 @@ def _input(options: Options, node: Node, names: dict[int, str], wanted: set[int]
     lines = LineInput(sys.stdin, ids, note)
     if options.once:
         lines.wait(wanted, FIRST_PRICES)
+    return lines
+
+
+def _updates(options: Options, names: dict[int, str]) -> Updates | None:
+    from plimsoll.keepers.pyth_updates import UpdateFile, UpdateLines
+
+    ids = {name: feed for feed, name in names.items()}
+    if options.pyth_updates is None:
+        return None
+    if options.pyth_updates != "-":
+        return UpdateFile(Path(options.pyth_updates), ids, note)
+    lines = UpdateLines(sys.stdin, ids, note)
+    if options.once:
+        lines.wait(FIRST_PRICES)
     return lines
 
 

@@ -21,10 +21,11 @@ _FILL, _OUT = 0x00, 0x20  # memory: where the answer goes on | the answer, a zer
 
 @dataclass(frozen=True)
 class Step:
-    """One call: to whom, with what; sent without value by nobody in particular."""
+    """One call: to whom, with what, with how many wei."""
 
     to: str
     data: bytes
+    value: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _code(steps: Sequence[Step], end: int) -> bytes:
         size = len(step.data)
         tokens += [
             size, ("WIDE", at), _FILL, "MLOAD", "CODECOPY",
-            0, 0, size, _FILL, "MLOAD", 0, int(step.to, 16), "GAS", "CALL",
+            0, 0, size, _FILL, "MLOAD", step.value, int(step.to, 16), "GAS", "CALL",
             _FILL, "MLOAD", "MSTORE",
             "RETURNDATASIZE", 32, _FILL, "MLOAD", "ADD", "MSTORE",
             "RETURNDATASIZE", 0, 64, _FILL, "MLOAD", "ADD", "RETURNDATACOPY",
@@ -92,13 +93,24 @@ def parse(answer: bytes, count: int) -> Rehearsal:
 
 
 def rehearse(
-    rpc: Rpc, plays: Sequence[Sequence[Step]], block: int | None = None
+    rpc: Rpc,
+    plays: Sequence[Sequence[Step]],
+    block: int | None = None,
+    payer: str | None = None,
 ) -> list[Rehearsal | None]:
-    """Each list of steps by itself, all in one request; None where the node refuses to run it."""
+    """Each list of steps by itself, all in one request; None where the node refuses to run it.
+
+    `payer`: has the wei that steps are sent with; without such it is nobody in particular.
+    """
     tag = "latest" if block is None else hex(block)
-    calls: list[Call] = [
-        ("eth_call", [{"data": "0x" + build(steps).hex(), "gas": hex(GAS)}, tag]) for steps in plays
-    ]
+    calls: list[Call] = []
+    for steps in plays:
+        request = {"data": "0x" + build(steps).hex(), "gas": hex(GAS)}
+        value = sum(step.value for step in steps)
+        if value and payer is not None:
+            # Without a gas price the balance need not cover the rehearsal's gas.
+            request |= {"from": payer, "value": hex(value)}
+        calls.append(("eth_call", [request, tag]))
     found: list[Rehearsal | None] = []
     for steps, reply in zip(plays, rpc.batch(calls, keep_errors=True), strict=True):
         if isinstance(reply, RpcError):

@@ -45,7 +45,8 @@ def address_of(number: int) -> str:
     return str(EthAccount.from_key(key_of(number)).address)
 
 
-def _creation(name: str, *args: Any) -> bytes:
+def creation(name: str, *args: Any) -> bytes:
+    """Creation code of one of the test contracts with its constructor arguments."""
     built = compile_contract(name, contracts=CONTRACTS)
     inputs = next(e["inputs"] for e in built.abi if e["type"] == "constructor")
     return make_encoder(inputs, built.initcode)(*args)
@@ -164,10 +165,10 @@ def build_house(
         rpc.call("anvil_setBalance", address, hex(10**24))
     sender = Sender(rpc, Account(EthAccount.from_key(DEPLOYER_KEY).address, DEPLOYER_KEY))
     names = {
-        "usd": sender.deploy(_creation("MintableToken", 6)),
-        "weth": sender.deploy(_creation("MintableToken", 18)),
-        "eth_usd": sender.deploy(_creation("ChainlinkAggregator", 8, "ETH / USD", 2_000 * 10**8)),
-        "btc_usd": sender.deploy(_creation("ChainlinkAggregator", 8, "BTC / USD", 40_000 * 10**8)),
+        "usd": sender.deploy(creation("MintableToken", 6)),
+        "weth": sender.deploy(creation("MintableToken", 18)),
+        "eth_usd": sender.deploy(creation("ChainlinkAggregator", 8, "ETH / USD", 2_000 * 10**8)),
+        "btc_usd": sender.deploy(creation("ChainlinkAggregator", 8, "BTC / USD", 40_000 * 10**8)),
     }
     for number, name in enumerate(("council", "guardian", "treasury", "matcher"), 901):
         names[name] = address_of(number)

@@ -18,13 +18,22 @@ import pytest
 from eth_account import Account
 
 from plimsoll.compiler import PROJECT_ROOT
+from plimsoll.deployment.manifest import Manifest
 from plimsoll.keepers.prices_command import Options, run
 from plimsoll.localnet.anvil import Anvil, AnvilOptions
 from plimsoll.oracle_words import DatumWord
-from tests.fork.keeper_house import VENUE, KeeperHouse, address_of, build_house, key_of
+from tests.fork.keeper_house import (
+    VENUE,
+    KeeperHouse,
+    address_of,
+    build_house,
+    creation,
+    key_of,
+)
 
 FIRST, SECOND, PUSHER, RIVAL = range(21, 25)
 FEED, SOURCE = 1, 1
+NOBODY = "0x" + "00" * 20
 SOURCES = [
     {"kind": "chainlink", "aggregator": "$eth_usd", "max_age_seconds": 86_400},
     {"kind": "signed", "signer_set": "desk", "max_age_seconds": 3_600},
@@ -246,6 +255,40 @@ def test_prices__halted_feed_without_signers__poked_out_of_its_halt(
     assert house.read("OracleAdapter", "read", 2).state != 3
 
 
+def test_prices__pyth_update_in_a_file__sent_with_its_fee_and_once(
+    house: KeeperHouse, tmp_path: Path
+) -> None:
+    words = [40_000 * 10**8, 10**8, 2**256 - 8, house.rpc.timestamp()]
+    request = {"from": VENUE, "data": "0x" + creation("PythFeeds", 777, words).hex()}
+    receipt = house.rpc.wait_receipt(
+        house.rpc.call("eth_sendTransaction", {**request, "gas": hex(5_000_000)})
+    )
+    feed = Manifest.load(house.manifest_path).settings().oracle.feeds[1]
+    source = (3, receipt["contractAddress"], 0, 600, 50, False, 0, 0xE7, NOBODY)
+    house.govern("OracleAdapter", "set_sources", 2, tuple(feed.terms().values()), [source])
+    house.advance(30)
+    words = [40_400 * 10**8, 10**8, 2**256 - 8, house.rpc.timestamp()]
+    blob = b"".join(word.to_bytes(32, "big") for word in words)
+    path = tmp_path / "updates.jsonl"
+    path.write_text(json.dumps({"feed": "BTC", "data": "0x" + blob.hex()}) + "\n")
+    options = ["--manifest", str(house.manifest_path), "--rpc", house.anvil.url, "--once", "--json"]
+    options += ["--feed", "BTC", "--pyth-updates", str(path)]
+    reply = house.command("keeper", "prices", *options, key=key_of(PUSHER))
+    assert reply.returncode == 0, reply.stderr
+    done = json.loads(reply.stdout)
+    assert moves(done) == [("push", "sent"), ("push", "mined")]
+    assert [one["value_wei"] for one in done["transactions"]] == [777, 777]
+    assert house.read("OracleAdapter", "read", 2).price == 40_400 * 10**9
+    assert int(house.rpc.call("eth_getBalance", receipt["contractAddress"], "latest"), 16) == 777
+    reply = house.command("keeper", "prices", *options, key=key_of(PUSHER))
+    assert (reply.returncode, moves(json.loads(reply.stdout))) == (0, []), reply.stderr
+    reply = house.command(
+        "oracle", "status", "--manifest", str(house.manifest_path), "--rpc", house.anvil.url
+    )
+    assert "pyth" in reply.stdout
+    assert "40,400.00" in reply.stdout
+
+
 def test_prices__json_lines_on_stdin__pushed(house: KeeperHouse) -> None:
     script = "import sys; from ape._cli import cli; sys.exit(cli())"
     words = ["keeper", "prices", "--manifest", str(house.manifest_path), "--rpc", house.anvil.url]
@@ -320,6 +363,8 @@ def test_prices__second_process_of_one_sender__exits_4(house: KeeperHouse, price
         ({"manifest": Path("missing.json")}, 2, "expected a deployment manifest"),
         ({"prices": "missing.csv"}, 2, "expected a CSV file"),
         ({"prices": None}, 2, "no prices"),
+        ({"pyth_updates": "missing.jsonl"}, 2, "expected a file of JSON lines"),
+        ({"prices": "-", "pyth_updates": "-"}, 2, "expected one input on stdin"),
         ({"feeds": ("DOGE",)}, 2, "one of the feeds"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,9 +13,7 @@ from typing import Any
 
 import pytest
 
-from plimsoll.compiler import compile_contract
 from plimsoll.deployment.rpc import LocalSigner
-from plimsoll.evm import Evm
 from plimsoll.keepers.outbox import Outbox
 from plimsoll.keepers.price_input import (
     ChainInput,
@@ -25,12 +24,14 @@ from plimsoll.keepers.price_input import (
     parse,
 )
 from plimsoll.keepers.prices import PriceKeeper, Triggers, early, judge_push, sequence_of
+from plimsoll.keepers.pyth_updates import UpdateFile, UpdateLines, Updates
 from plimsoll.keepers.rehearsal import Step, build, rehearse
 from plimsoll.keepers.report_signers import AccountSigner, KeySigner, Panel, choose
 from plimsoll.oracle_status import SourceView, read_oracle
 from plimsoll.oracle_words import DatumWord, SourceWord
 from plimsoll.signed_reports import PriceReport
 from tests.unit.keepers.fake_chain import FakeChain
+from tests.unit.keepers.oracle_house import oracle_world
 from tests.unit.oracle.conftest import KEYS, START, USD, World
 
 FEED = 7
@@ -79,11 +80,18 @@ class Scene:
         keeper.adopt()
         return keeper
 
-    def poker(self, **changes: Any) -> PriceKeeper:
+    def poker(
+        self,
+        names: dict[int, str] | None = None,
+        updates: Updates | None = None,
+        **changes: Any,
+    ) -> PriceKeeper:
         """A keeper without signers."""
         node = self.chain.node(self.world.oracle.address)
         triggers = Triggers(**{"jitter": 0, **changes})
-        return PriceKeeper(node, {FEED: "ETH"}, triggers, outbox=self.outbox())
+        return PriceKeeper(
+            node, names or {FEED: "ETH"}, triggers, outbox=self.outbox(), updates=updates
+        )
 
     def see(self, usd: str, time: float | None = None) -> None:
         """What the input says now."""
@@ -102,10 +110,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def shared() -> World:
-    evm = Evm(timestamp=START)
-    governance, guardian, stranger = (evm.account() for _ in range(3))
-    oracle = evm.deploy(compile_contract("OracleAdapter"), governance, guardian)
-    return World(evm, oracle, governance, guardian, stranger)
+    return oracle_world()
 
 
 @pytest.fixture
@@ -421,6 +426,27 @@ def test_restart__after_it_was_mined__nothing_to_do(signed: Scene) -> None:
     assert len(signed.chain.sent) == 1
 
 
+def test_outbox__receipt_comes_after_the_count__mined_and_not_lost(
+    stuck: tuple[Scene, PriceKeeper],
+) -> None:
+    scene, keeper = stuck
+    scene.chain.mine(1)
+    receipts, scene.chain.receipts = scene.chain.receipts, {}
+    assert moves(keeper.run_once()) == []
+    assert len(scene.chain.sent) == 1
+    scene.chain.receipts = receipts
+    assert moves(keeper.run_once()) == [("push", "mined")]
+
+
+def test_outbox__no_receipt_for_ten_seconds__lost(stuck: tuple[Scene, PriceKeeper]) -> None:
+    scene, keeper = stuck
+    scene.chain.mine(1)
+    scene.chain.receipts = {}
+    assert moves(keeper.run_once()) == []
+    scene.clock = 10.0
+    assert moves(keeper.run_once()) == [("push", "lost")]
+
+
 def test_outbox__fees_above_the_ceiling__refused_and_nothing_sent(signed: Scene) -> None:
     signed.see("2000")
     keeper = signed.keeper()
@@ -523,6 +549,249 @@ def test_poke__node_without_programs__said_and_nothing_done(scene: Scene) -> Non
     done = scene.poker().run_once()
     assert "no rehearsal" in done.decisions[0].reason
     assert moves(done) == []
+
+
+def test_poke__recovering__ended_in_the_first_second_it_can_be(scene: Scene) -> None:
+    world = scene.world
+    feeds = [world.aggregator(), world.aggregator()]
+    world.list_only(feeds, FEED, max_age=600, grace=60)
+    keeper = scene.poker(heartbeat=100_000, deviation_bps=Decimal(10_000))
+    world.evm.advance(601)
+    for one in feeds:
+        one.set_answer(2_000 * 10**8)
+    done = keeper.run_once()
+    assert done.decisions[0].reason == "STALE becomes RECOVERING"
+    back = world.now
+    for passed in (6, 30, 59):
+        world.evm.set_timestamp(back + passed)
+        assert [one.kind for one in keeper.run_once().decisions] == ["calm"]
+    world.evm.set_timestamp(back + 60)
+    done = keeper.run_once()
+    assert done.decisions[0].reason == "RECOVERING becomes OK"
+    assert scene.state() == 0
+    assert len(scene.chain.sent) == 2
+
+
+@pytest.mark.parametrize("cause", [3, 4, 6])
+def test_poke__halted_by_the_breaker__noted_and_ended_in_the_first_second_it_can_be(
+    scene: Scene, cause: int
+) -> None:
+    world = scene.world
+    feeds = [world.aggregator(), world.aggregator()]
+    changes = {"jump_base": 9_999, "ema_band": 100} if cause == 6 else {}
+    world.list_only(feeds, FEED, grace=60, **changes)
+    keeper = scene.poker()
+    world.evm.advance(30)
+    for one, usd in zip(feeds, (1_900, 2_100) if cause == 3 else (2_300, 2_300), strict=True):
+        one.set_answer(usd * 10**8)
+    done = keeper.run_once()
+    assert done.decisions[0].reason == "OK becomes HALTED"
+    assert world.oracle.feed_words(FEED)[5] >> 152 & 15 == cause
+    halted = world.now
+    for one in feeds:
+        one.set_answer((2_000 if cause == 3 else 2_300) * 10**8)
+    world.evm.set_timestamp(halted + 59)
+    done = keeper.run_once()
+    assert [one.reason for one in done.decisions] == ["halted; may end in 1 s"]
+    world.evm.set_timestamp(halted + 60)
+    assert keeper.run_once().decisions[0].reason == "HALTED becomes RECOVERING"
+    world.evm.set_timestamp(halted + 119)
+    assert [one.kind for one in keeper.run_once().decisions] == ["calm"]
+    world.evm.set_timestamp(halted + 120)
+    assert keeper.run_once().decisions[0].reason == "RECOVERING becomes OK"
+    assert scene.state() == 0
+    assert len(scene.chain.sent) == 3
+
+
+def test_poke__sequencer_back__fresh_price_at_once(scene: Scene) -> None:
+    world = scene.world
+    sequencer = world.run_sequencer(120)
+    world.list_only([world.aggregator(), world.aggregator()], FEED, sequenced=True)
+    keeper = scene.poker()
+    world.tell_sequencer(sequencer, 1, world.now)
+    world.evm.advance(300)
+    assert moves(keeper.run_once()) == []
+    world.tell_sequencer(sequencer, 0, world.now)
+    world.evm.advance(15)
+    done = keeper.run_once()
+    assert done.decisions[0].reason == "STALE becomes RECOVERING"
+    assert moves(done) == [("poke", "sent")]
+    world.evm.advance(105)  # the grace time ends by itself
+    assert scene.state() == 0
+    assert moves(keeper.run_once()) == [("poke", "mined")]  # the one from before
+
+
+def test_poke__feed_through_another__both_back_after_the_leg(scene: Scene) -> None:
+    world = scene.world
+    leg, rate = world.aggregator(), world.aggregator(105 * 10**6)
+    world.list_only([leg], 5, max_age=600, quorum=1)
+    world.list_only([rate], FEED, max_age=600, quorum=1, twists={0: {"via": 5}})
+    keeper = scene.poker({5: "BTC", FEED: "ETH"}, heartbeat=100_000)
+    world.evm.advance(601)
+    for one, answer in ((leg, 2_000 * 10**8), (rate, 106 * 10**6)):
+        one.set_answer(answer)
+    done = keeper.run_once()
+    assert [one.key for one in done.decisions if one.go] == [(5, -1)]
+    keeper.run_once()
+    assert world.price(FEED) == 2_120 * USD
+    assert (world.state(5), scene.state()) == (0, 0)
+
+
+# -- Pyth updates ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Blobs:
+    """Updates that the test puts there."""
+
+    newest: dict[int, bytes] = field(default_factory=dict)
+    ended: bool = False
+
+    def read(self) -> Mapping[int, bytes]:
+        return self.newest
+
+
+FEE = 12_345
+
+
+@dataclass
+class Pyth:
+    """A feed of an aggregator and a Pyth source whose updates cost FEE wei."""
+
+    scene: Scene
+    contract: Any
+    blobs: Blobs
+
+    def fetched(self, usd: int, age: int = 0, confidence: int = 1) -> None:
+        """Somebody has fetched this update."""
+        words = [usd * 10**8, confidence * 10**8, 2**256 - 8, self.scene.world.now - age]
+        self.blobs.newest[FEED] = b"".join(word.to_bytes(32, "big") for word in words)
+
+
+@pytest.fixture
+def pyth(scene: Scene) -> Pyth:
+    world = scene.world
+    words = [2_000 * 10**8, 10**8, 2**256 - 8, world.now]
+    contract = world.deploy_mock("PythFeeds", FEE, words)
+    terms = {"kind": 3, "max_conf": 50, "extra": 0xE7}
+    world.list_only([world.aggregator(), contract], FEED, max_age=600, twists={1: terms})
+    world.evm.set_balance(LocalSigner(SENDER).address, 10**18)
+    return Pyth(scene, contract, Blobs())
+
+
+def test_updates__pyth_moved__sent_with_exactly_the_fee(pyth: Pyth) -> None:
+    world = pyth.scene.world
+    keeper = pyth.scene.poker(updates=pyth.blobs)
+    world.evm.advance(30)
+    pyth.fetched(2_004)
+    assert moves(keeper.run_once()) == []  # 20 bps
+    pyth.fetched(2_006)
+    done = keeper.run_once()
+    assert moves(done) == [("push", "sent")]
+    (sent,) = pyth.scene.chain.sent
+    assert int(sent["value"], 16) == FEE
+    assert world.evm.balance(pyth.contract.address) == FEE
+    assert world.evm.balance(world.oracle.address) == 0
+    assert world.oracle.source_words(FEED, 1)[1] & 2**56 - 1 == 2_006 * USD
+    assert world.price(FEED) == 2_003 * USD
+    world.evm.advance(15)
+    done = keeper.run_once()
+    assert moves(done) == [("push", "mined")]
+    assert done.record()["transactions"][0]["value_wei"] == FEE
+    assert [one.kind for one in done.decisions if one.action == "push"] == ["known"]
+
+
+def test_updates__none_of_use__nothing_is_paid(pyth: Pyth) -> None:
+    world = pyth.scene.world
+    keeper = pyth.scene.poker(updates=pyth.blobs)
+    world.evm.advance(30)
+    pyth.fetched(2_100, age=31)  # older than what the contract holds
+    done = keeper.run_once()
+    assert [one.kind for one in done.decisions if one.action == "push"] == ["known"]
+    pyth.fetched(2_100, confidence=30)
+    done = keeper.run_once()
+    assert [one.kind for one in done.decisions if one.action == "push"] == ["known"]
+    assert pyth.scene.chain.sent == []
+
+
+@pytest.mark.parametrize(
+    ("fee", "blob", "reason"),
+    [
+        (10**16 + 1, b"", "the update would fail, its fee is 10000000000000001 wei"),
+        (FEE, bytes(40), "the update would fail, "),
+    ],
+)
+def test_updates__too_dear_or_refused_by_the_contract__told_and_nothing_sent(
+    pyth: Pyth, fee: int, blob: bytes, reason: str
+) -> None:
+    keeper = pyth.scene.poker(updates=pyth.blobs)
+    pyth.scene.world.evm.advance(30)
+    pyth.contract.set_fee(fee)
+    pyth.fetched(2_100)
+    pyth.blobs.newest[FEED] = blob or pyth.blobs.newest[FEED]
+    done = keeper.run_once()
+    (verdict,) = [one for one in done.decisions if one.action == "push"]
+    assert verdict.reason.startswith(reason)
+    assert done.failed
+    assert pyth.scene.chain.sent == []
+
+
+def test_updates__stale_behind_an_idle_aggregator__brought_back(pyth: Pyth) -> None:
+    world = pyth.scene.world
+    world.oracle.set_terms(FEED, world.terms(quorum=1), sender=world.governance)
+    keeper = pyth.scene.poker(updates=pyth.blobs)
+    world.evm.advance(700)
+    pyth.fetched(2_000, age=3)
+    done = keeper.run_once()
+    assert done.decisions[0].reason == "STALE becomes DEGRADED"
+    assert moves(done) == [("push", "sent")]
+    assert pyth.scene.state() == 1
+
+
+def test_updates__restarted_with_one_in_flight__found_with_its_value(pyth: Pyth) -> None:
+    pyth.scene.chain.automine = False
+    pyth.scene.world.evm.advance(30)
+    pyth.fetched(2_006)
+    assert moves(pyth.scene.poker(updates=pyth.blobs).run_once()) == [("push", "sent")]
+    again = pyth.scene.poker(updates=pyth.blobs)
+    assert again.adopt() == 1
+    assert again.outbox is not None
+    (flight,) = again.outbox.flights
+    assert flight.job is not None
+    assert (flight.job.key, flight.job.value) == ((FEED, 1), FEE)
+    assert moves(again.run_once()) == []
+
+
+def test_update_file__good_and_bad_lines__the_last_of_a_feed_counts(tmp_path: Path) -> None:
+    said: list[str] = []
+    path = tmp_path / "updates.jsonl"
+    blobs = [bytes([number]) * 40 for number in range(3)]
+    lines = [json.dumps({"feed": "ETH", "data": "0x" + blob.hex()}) for blob in blobs[:2]]
+    lines += ["{half", "7", json.dumps({"feed": "BTC", "data": "0x" + "00" * 40})]
+    lines += [json.dumps({"feed": "ETH", "data": text}) for text in ("0xzz", "0x00", "")]
+    lines += [json.dumps({"feed": "ETH", "data": "0x" + "00" * 2_048})]
+    path.write_text("\n".join(lines) + "\n\n")
+    source = UpdateFile(path, IDS, said.append)
+    assert source.read() == {FEED: blobs[1]}
+    assert len(said) == 7
+    path.write_text(json.dumps({"feed": "7", "data": blobs[2].hex()}))
+    assert source.read() == {FEED: blobs[2]}
+    path.unlink()
+    assert source.read() == {FEED: blobs[2]}
+    with pytest.raises(InputError, match="expected a file"):
+        UpdateFile(path, IDS, said.append)
+
+
+def test_update_lines__stream__the_last_and_its_end() -> None:
+    said: list[str] = []
+    text = json.dumps({"feed": "ETH", "data": "0x" + "01" * 40}) + "\n7\n"
+    source = UpdateLines(io.StringIO(text), IDS, said.append)
+    deadline = time.monotonic() + 5
+    while not source.ended and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert source.ended
+    assert source.read() == {FEED: b"\x01" * 40}
+    assert len(said) == 1
 
 
 # -- signers --------------------------------------------------------------------------------------
