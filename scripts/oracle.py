@@ -40,3 +40,19 @@ def status(**options: Any) -> None:
     from plimsoll.oracle_command import Options, run
 
     raise SystemExit(run(Options(**options)))
+
+
+@cli.command(name="replay", context_settings={"max_content_width": 100})
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--config", default="local", show_default=True, help="A shipped default, or a file.")
+@click.option("--feed", default="ETH", show_default=True, help="Whose rules of it.")
+@click.option("--page", type=click.Path(path_type=Path), help="Write the table into this page.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
+def replay(**options: Any) -> None:
+    """Replay OHLC files through a feed of three honest sources: how often would it have halted?
+
+    Exit codes: 0 ok, 2 usage, 3 a file cannot be read. See docs/oracle.md.
+    """
+    from plimsoll.market.false_halts import Options, run
+
+    raise SystemExit(run(Options(**options)))

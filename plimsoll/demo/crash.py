@@ -10,21 +10,25 @@ from typing import Any
 
 from plimsoll.demo.cast import Actor, Cast, make_cast
 from plimsoll.demo.checks import Checker, Sample
-from plimsoll.demo.feeds import PriceOperator
+from plimsoll.demo.feeds import REPORT_SOURCE, PriceOperator, Silence
 from plimsoll.demo.govern import execute, propose
 from plimsoll.demo.keeper import Keeper
-from plimsoll.demo.prices import Tape
+from plimsoll.demo.prices import FEEDS, Tape
 from plimsoll.demo.stage import LEAD, Stage
 from plimsoll.demo.trading import USD, lend, open_wave, seat
 from plimsoll.demo.world import Events, Outcome, Refused, act, must
 from plimsoll.keepers.rules import Decision
 from plimsoll.units import from_ticks
 
+GRACE = 60  # seconds that a feed recovers from a gap, as configured
 HEARTBEAT = 900  # seconds: sources answer at least so often
 DEVIATION = 100  # 1e-4: and whenever a price has moved this far
 DIP_BEFORE = 900  # seconds before the steep fall at which the dip is bought
 OUTAGE_BEFORE = 240  # seconds before its peak at which keepers drop out
 DEGRADED = 1  # feed state; above it auctions wait
+# Seconds after the low at which BTC's aggregator b stops answering, its signers stop too, they are
+# back, and it is: quorum with one missing, no quorum, the grace time, one missing, all well.
+SILENT = (1_800, 2_700, 5_100, 6_600)
 RAMP = 4_000  # seconds after the deployment at which collateral may come in
 CURE = 25_000  # USD that the depositor brings when its account is in auction
 RUN = 120_000  # USD that the saver wants out while losses are open
@@ -46,6 +50,17 @@ class Happening:
     after: Sample
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A feed's state changed at a poke, and why; states and causes as in the adapter's events."""
+
+    feed: str
+    time: int
+    old_state: int
+    new_state: int
+    cause: int
+
+
 @dataclass
 class Story:
     """All that is kept of a run, for the report and the summary."""
@@ -61,6 +76,8 @@ class Story:
     happenings: list[Happening] = field(default_factory=list)
     decisions: list[tuple[int, Decision]] = field(default_factory=list)
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    turns: list[Turn] = field(default_factory=list)
+    silences: tuple[Silence, ...] = ()
     outage: tuple[int, int] = (0, 0)
     seconds: float = 0.0
     breach: str = ""
@@ -79,6 +96,12 @@ def play(stage: Stage, tape: Tape, seed: int, say: Say) -> Story:
     return _Play(stage, tape, seed, say).run()
 
 
+def _silences(low: int) -> tuple[Silence, ...]:
+    """What befalls BTC's sources once the fall is over."""
+    dies, mute, speaks, back = (low + after for after in SILENT)
+    return (Silence("BTC", 1, dies, back), Silence("BTC", REPORT_SOURCE, mute, speaks))
+
+
 class _Play:
     def __init__(self, stage: Stage, tape: Tape, seed: int, say: Say) -> None:
         self.stage, self.world, self.tape, self.say = stage, stage.world, tape, say
@@ -91,6 +114,8 @@ class _Play:
             stage, self.cast, tape, seed, self.checker, tape.times[peak], tape.times[low]
         )
         self.story.outage = (self.story.peak - OUTAGE_BEFORE, self.story.low)
+        self.story.silences = self.operator.silences = _silences(self.story.low)
+        self._feeds = {stage.feed_id(feed): feed for feed in FEEDS}
         self.keeper = Keeper(stage, self.cast, self.mined)
         self.sample: Sample | None = None
         self.done: set[str] = set()
@@ -127,6 +152,9 @@ class _Play:
 
     def _note(self, outcome: Outcome, before: Sample, after: Sample) -> None:
         for name, fields in self.events.of(outcome):
+            if name == "OracleAdapter.StateChanged":
+                told = (fields[key] for key in ("old_state", "new_state", "cause"))
+                self.story.turns.append(Turn(self._feeds[fields["feed"]], outcome.time, *told))
             kind = self._kind(name, fields)
             if kind:
                 self.story.happenings.append(
@@ -159,10 +187,13 @@ class _Play:
         self.say("funding accounts, insurance fund and keeper budget")
         world, start = self.world, self.tape.start
         opening = start - LEAD + RAMP
-        self.operator.publish(self.tape.at(start), max(opening, world.now + 1))
+        opening = max(opening, world.now + 1)
+        for time in (opening, opening + GRACE):  # back from the gap since the deployment
+            self.operator.publish(self.tape.at(start), time)
         self.mined(seat(self.stage, self.cast))
         self.mined(lend(self.stage, self.cast))
         self.mined(open_wave(self.stage, self.cast, 0))
+        self.mined(self.operator.publish(self.tape.at(start), start - GRACE))  # back from a gap
         eth, btc = (self._now().books[m].open_interest / 10**6 for m in (0, 1))
         self.say(f"opened {eth:,.0f} ETH and {btc:,.1f} BTC of open interest")
 
@@ -184,7 +215,8 @@ class _Play:
 
     def _due(self, time: int, last: int, prices: dict[str, int], shown: dict[str, int]) -> bool:
         """Whether sources answer now: heartbeat, deviation, or an auction whose clock must run."""
-        if self.sample is not None and self.sample.in_auction and time >= last + 60:
+        now = self.sample
+        if now is not None and (now.in_auction or now.recovering) and time >= last + 60:
             return True
         moved = any(
             abs(prices[feed] - shown[feed]) * 10_000 >= DEVIATION * shown[feed] for feed in prices

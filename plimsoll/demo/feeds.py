@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from plimsoll.demo.prices import FEEDS
 from plimsoll.demo.stage import AGGREGATORS, TICKS_PER_ANSWER, Key, Stage, aggregator_name
@@ -15,6 +16,16 @@ REPORT_SOURCE = len(AGGREGATORS)
 THRESHOLD = 2  # signatures
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A source of a feed says nothing in [start, end), unix seconds."""
+
+    feed: str
+    source: int
+    start: int
+    end: int
+
+
 class PriceOperator:
     """Publishes prices. While `lagging`, aggregator b answers with the price before."""
 
@@ -22,6 +33,7 @@ class PriceOperator:
         self.stage = stage
         self.key = Key.of("price operator")
         self.lagging = False
+        self.silences: tuple[Silence, ...] = ()
         self._dice = random.Random(f"sources {seed}")
         self._before: Mapping[str, int] = {}
         self._sequence = 0
@@ -32,13 +44,19 @@ class PriceOperator:
         world, calls = self.stage.world, []
         when = max(at, world.now + 1)
         for feed in FEEDS:
-            calls += self._answers(feed, prices[feed])
+            calls += self._answers(feed, prices[feed], when)
         for feed in FEEDS:
             calls.append(self._poke(feed, prices[feed], when))
         self._before = dict(prices)
         return must(world.block(calls, when))
 
-    def _answers(self, feed: str, price: int) -> list[Call]:
+    def _silent(self, feed: str, source: int, time: int) -> bool:
+        return any(
+            (one.feed, one.source) == (feed, source) and one.start <= time < one.end
+            for one in self.silences
+        )
+
+    def _answers(self, feed: str, price: int, time: int) -> list[Call]:
         late = self._before.get(feed, price) if self.lagging else self._near(price)
         return [
             call_text(
@@ -49,15 +67,18 @@ class PriceOperator:
                 value // TICKS_PER_ANSWER,
                 label="aggregator answer",
             )
-            for which, value in zip(AGGREGATORS, (price, late), strict=True)
+            for source, (which, value) in enumerate(zip(AGGREGATORS, (price, late), strict=True))
+            if not self._silent(feed, source, time)
         ]
 
     def _near(self, price: int) -> int:
         return price * (10_000 + self._dice.randint(-NOISE, NOISE)) // 10_000
 
     def _poke(self, feed: str, price: int, time: int) -> Call:
-        self._sequence += 1
         world, number = self.stage.world, self.stage.feed_id(feed)
+        if self._silent(feed, REPORT_SOURCE, time):
+            return act(world, self.key.address, "OracleAdapter", "poke", number, b"", label="poke")
+        self._sequence += 1
         report = PriceReport(number, REPORT_SOURCE, self._near(price), time, self._sequence)
         keys = ["0x" + key.secret.hex() for key in self.stage.reporters[:THRESHOLD]]
         adapter = world.addresses["OracleAdapter"]

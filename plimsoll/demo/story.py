@@ -179,7 +179,19 @@ def _arranged(story: Story, start: int, end: int) -> str:
         "of 2; the insurance fund is thin (100,000 USD, and 14,000 of undripped income); keepers "
         f"are down for {(end - start) // 60} minutes around the steepest fall; shortly before it "
         "some accounts buy the dip with all the leverage they can get; no bidder ever touches "
-        f"{names}."
+        f"{names}. {_silence(story)}"
+    )
+
+
+def _silence(story: Story) -> str:
+    """What was done to the feeds' sources."""
+    one = next(iter(story.silences), None)
+    if one is None:
+        return ""
+    return (
+        "Sources fail too: aggregator b of both feeds lags one price behind during the fall; when "
+        f"it is over, {one.feed}'s falls silent, and then its signers, so that its price misses a "
+        "source, then is STALE, and comes back."
     )
 
 

@@ -10,8 +10,10 @@ from plimsoll.demo.checks import Sample
 from plimsoll.demo.crash import Story
 from plimsoll.demo.prices import FEEDS
 from plimsoll.demo.story_terms import (
+    CAUSES,
     HEALTH_SHOWN,
     MARKS,
+    RECOVERING,
     STATES,
     STEPS,
     TONES,
@@ -29,18 +31,26 @@ from plimsoll.report.model import (
     Line,
     Marker,
     Number,
+    StateFigure,
+    Strip,
     Table,
     Threshold,
+    Tone,
 )
 from plimsoll.units import from_ticks
 
+STALE, HALTED = 2, 3
+AROUND = 1_800  # s before and after the fall in the closer figure
+
 
 def prices(story: Story) -> tuple[Any, ...]:
-    """A figure for each feed, and their table."""
-    samples = _oracle_blocks(crash_samples(story))
+    """The states of all feeds, a figure for each, and their tables."""
+    opened = [one for one in crash_samples(story) if one.time >= story.tape.start]
+    samples = _oracle_blocks(opened)
     figures = []
     for market, feed in enumerate(FEEDS):
         times = tuple(one.time for one in samples)
+        bands = [band for band in _bands(samples, feed) if band.state != STATES[0]]
         figures.append(
             Figure(
                 title=f"{feed}: the price that accounts were valued at",
@@ -49,38 +59,123 @@ def prices(story: Story) -> tuple[Any, ...]:
                 lines=(
                     Line("index", times, tuple(from_ticks(s.prices[feed].price) for s in samples)),
                 ),
-                bands=(*_bands(samples, feed), outage(story)),
+                bands=(*bands, outage(story)),
                 markers=_markers(story, market),
                 caption="Median of two aggregators and a signed report. Shaded: the feed's state, "
                 "and the time in which keepers were down.",
             )
         )
-    return (*figures, _feed_table(samples))
+    strips = (_strips(story, samples), *_closer(story, samples))
+    return (*strips, *figures, _feed_table(samples), _stops(story, samples))
 
 
 def _oracle_blocks(samples: Sequence[Sample]) -> list[Sample]:
-    """One sample for each new price."""
+    """One sample for each new price or state."""
     kept: list[Sample] = []
     for one in samples:
         if not kept or any(
             one.prices[f].timestamp != kept[-1].prices[f].timestamp
-            or one.prices[f].state != kept[-1].prices[f].state
+            or _state(one, f) != _state(kept[-1], f)
             for f in FEEDS
         ):
             kept.append(one)
-    return kept
+    return [*kept, samples[-1]] if samples[-1] is not kept[-1] else kept
+
+
+def _state(sample: Sample, feed: str) -> int:
+    """The feed's state, RECOVERING told apart from DEGRADED."""
+    return RECOVERING if feed in sample.recovering else int(sample.prices[feed].state)
 
 
 def _bands(samples: Sequence[Sample], feed: str) -> list[Band]:
+    """One after another, the last to the last sample."""
     bands: list[Band] = []
-    state, since = 0, 0
-    for one in [*samples, samples[-1]]:
-        now = one.prices[feed].state if one is not samples[-1] else 0
-        if now != state:
-            if state:
-                bands.append(Band(STATES[state], since, one.time, TONES[state]))
+    state, since = _state(samples[0], feed), samples[0].time
+    for one in samples[1:]:
+        now = _state(one, feed)
+        if now != state or one is samples[-1]:
+            bands.append(Band(STATES[state], since, one.time, TONES[state]))
             state, since = now, one.time
     return bands
+
+
+def _strips(story: Story, samples: Sequence[Sample]) -> StateFigure:
+    """Each feed's states, with halts and recoveries marked: most of them are too short to see."""
+    silent = {one.feed for one in story.silences}
+    named = " and ".join(sorted(silent))
+    return StateFigure(
+        title="What state each feed was in",
+        strips=tuple(
+            Strip(f"{feed}/USD", tuple(_bands(samples, feed)), _turns(story, samples, feed))
+            for feed in FEEDS
+        ),
+        caption="OK: all sources agree. DEGRADED: one is missing, or they are apart; whoever takes "
+        "risk is priced at the worse edge. STALE: no quorum of fresh answers. HALTED: the breaker "
+        "holds the last good price. RECOVERING: a price is back, and for a minute no liquidation "
+        f"goes on. Arranged for {named}: an aggregator falls silent after the fall, then the "
+        "signers do too, and come back in that order.",
+    )
+
+
+def _closer(story: Story, samples: Sequence[Sample]) -> tuple[StateFigure, ...]:
+    """The hours of the fall and of the failing sources, where the run is much longer than they."""
+    begin = story.outage[0] - AROUND
+    end = max([story.outage[1], *(one.end for one in story.silences)]) + AROUND
+    seen = [one for one in samples if begin <= one.time <= end]
+    if len(seen) < 2 or samples[-1].time - samples[0].time < 2 * (end - begin):
+        return ()
+    strips = tuple(
+        Strip(f"{feed}/USD", tuple(_bands(seen, feed)), _turns(story, seen, feed)) for feed in FEEDS
+    )
+    caption = "From the beginning of the fall until all sources are back."
+    return (StateFigure("The hours of the fall, closer", strips, caption),)
+
+
+def _turns(story: Story, samples: Sequence[Sample], feed: str) -> tuple[Marker, ...]:
+    """Halts and recoveries of one feed, from the adapter's events."""
+    marks = []
+    for one in story.turns:
+        if one.feed != feed or not samples[0].time <= one.time <= samples[-1].time:
+            continue
+        why = CAUSES.get(one.cause, "")
+        if one.new_state == HALTED != one.old_state:
+            marks.append(Marker("halted", one.time, None, Tone.BAD, f"{feed} halted: {why}"))
+        elif one.old_state in (STALE, HALTED) and one.new_state not in (STALE, HALTED):
+            said = f"{feed} back from {STATES[one.old_state]}"
+            marks.append(Marker("back", one.time, None, Tone.GOOD, said))
+    return tuple(marks)
+
+
+def _stops(story: Story, samples: Sequence[Sample]) -> Table:
+    """Every time a feed was not there to liquidate on, how long and why."""
+    rows = []
+    for feed in FEEDS:
+        for band in _bands(samples, feed):
+            if band.state not in (STATES[STALE], STATES[HALTED]):
+                continue
+            cause = next(
+                (
+                    CAUSES.get(one.cause, "")
+                    for one in story.turns
+                    if one.feed == feed and one.time == band.start and one.new_state == HALTED
+                ),
+                "too few fresh answers",
+            )
+            rows.append((band.start, f"{feed}/USD", band.state, band.end - band.start, cause))
+    return Table(
+        "Times without a live price",
+        (
+            Column("From", Kind.TIME),
+            Column("Feed"),
+            Column("State"),
+            Column("Lasted", Kind.INTEGER, "s"),
+            Column("Why"),
+        ),
+        tuple(sorted(rows)),
+        "A halt ends by itself after a minute of calm, at the next poke; here sources and pokes "
+        "come when the price has moved by 1 %, while an auction runs every minute, else every "
+        "quarter of an hour.",
+    )
 
 
 def _markers(story: Story, market: int) -> tuple[Marker, ...]:
@@ -106,7 +201,7 @@ def _feed_table(samples: Sequence[Sample]) -> Table:
         spread = max(Decimal(one.high - one.low) / one.price for one in readings)
         rows.append(
             (
-                f"{feed} / USD",
+                f"{feed}/USD",
                 len(readings),
                 from_ticks(min(one.price for one in readings)),
                 from_ticks(max(one.price for one in readings)),

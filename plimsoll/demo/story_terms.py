@@ -13,8 +13,20 @@ from plimsoll.report.model import (
 )
 from plimsoll.units import from_quote_units, from_ticks
 
-STATES = {1: "DEGRADED", 2: "STALE", 3: "HALTED"}
-TONES = {1: Tone.WARN, 2: Tone.BAD, 3: Tone.BAD}
+STATES = {0: "OK", 1: "DEGRADED", 2: "STALE", 3: "HALTED", 4: "RECOVERING"}
+RECOVERING = 4  # beside the adapter's four: DEGRADED, and no liquidation for the grace time
+TONES = {0: Tone.GOOD, 1: Tone.WARN, 2: Tone.BAD, 3: Tone.BAD, 4: Tone.NEUTRAL}
+CAUSES = {
+    0: "",
+    1: "a source is missing",
+    2: "sources apart",
+    3: "sources too far apart",
+    4: "jump",
+    5: "guardian",
+    6: "too far from the slow average",
+    7: "back from a gap or a halt",
+    8: "sequencer",
+}
 HEALTH_SHOWN = Decimal(4)
 # Steps of the waterfall that the default run has to walk, in the order a loss meets them.
 STEPS = {

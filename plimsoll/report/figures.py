@@ -22,6 +22,8 @@ from plimsoll.report.model import (
     LossFigure,
     Marker,
     Number,
+    StateFigure,
+    Strip,
     Threshold,
     Tone,
 )
@@ -31,6 +33,7 @@ PALETTE = 8
 """How many line colours a scheme has; further lines begin again with dashes."""
 
 LABEL_PIXELS = 15  # height of a band's label
+STRIP_PIXELS, STRIP_WIDTH = 54, 26  # height of a strip's row, and of its coloured part
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = {
@@ -41,10 +44,12 @@ _SYMBOLS = {
 }
 
 
-def build(figure: Figure | LossFigure) -> Spec:
+def build(figure: Figure | LossFigure | StateFigure) -> Spec:
     """The specification of any figure of the model."""
     if isinstance(figure, LossFigure):
         return loss_waterfall(figure)
+    if isinstance(figure, StateFigure):
+        return state_strips(figure)
     return _BUILDERS[figure.kind](figure)
 
 
@@ -147,6 +152,74 @@ def loss_waterfall(figure: LossFigure) -> Spec:
     return {"data": data, "layout": layout}
 
 
+def state_strips(figure: StateFigure) -> Spec:
+    """A row per strip, a colour per state; marks stand on the rows, so that short states show."""
+    strips = [(_plain(strip.name), strip) for strip in figure.strips]
+    colours = _state_colours(figure)
+    data = [_state_trace(state, colour, strips) for state, colour in colours.items()]
+    groups: dict[str, list[tuple[str, Marker]]] = {}
+    for name, strip in strips:
+        for marker in strip.markers:
+            groups.setdefault(marker.label, []).append((name, marker))
+    for label, group in groups.items():
+        rows = [name for name, _ in group]
+        data.append(_marks(label, [marker for _, marker in group], rows))
+    layout = _frame("")
+    layout["margin"]["t"] = 8
+    layout["xaxis"].update(type="date", tickangle=0)
+    layout["yaxis"].update(
+        type="category",
+        categoryorder="array",
+        categoryarray=[name for name, _ in reversed(strips)],
+        showgrid=False,
+        range=[-0.6, len(strips) - 0.4],
+    )
+    del layout["yaxis"]["tickformat"]
+    layout["legend"]["y"] = -0.3
+    layout["hovermode"] = "closest"
+    layout["height"] = 110 + STRIP_PIXELS * max(len(strips), 1)
+    return {"data": data, "layout": layout}
+
+
+def _state_colours(figure: StateFigure) -> dict[str, str]:
+    """A colour for each state: its tone's; further states of a tone get a line colour."""
+    tones = {band.state: band.tone for strip in figure.strips for band in strip.bands}
+    colours: dict[str, str] = {}
+    spare = iter(f"@line{index}" for index in (3, 4, 5, 6, 7, 0, 1, 2))
+    for state, tone in sorted(tones.items(), key=lambda one: (_TONE_ORDER[one[1]], one[0])):
+        mine = f"@{tone.value}"
+        colours[state] = next(spare, mine) if mine in colours.values() else mine
+    return colours
+
+
+def _state_trace(state: str, colour: str, strips: Sequence[tuple[str, Strip]]) -> Spec:
+    """All stretches of one state as thick lines with breaks between them."""
+    x: list[str | None] = []
+    y: list[str | None] = []
+    words: list[str | None] = []
+    for name, strip in strips:
+        for band in strip.bands:
+            if band.state != state:
+                continue
+            said = f"{name}: {_plain(state)} for {text.duration(band.end - band.start)}"
+            x += [text.time(band.start), text.time(band.end), None]
+            y += [name, name, None]
+            words += [said, said, None]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": _plain(state),
+        "x": x,
+        "y": y,
+        "text": words,
+        "hovertemplate": "%{text}, %{x}<extra></extra>",
+        "line": {"color": colour, "width": STRIP_WIDTH},
+        "connectgaps": False,
+    }
+
+
+_TONE_ORDER = {Tone.GOOD: 0, Tone.NEUTRAL: 1, Tone.WARN: 2, Tone.BAD: 3}
+
 _BUILDERS: dict[FigureKind, Callable[[Figure], Spec]] = {
     FigureKind.PRICE: price_path,
     FigureKind.HEALTH: account_health,
@@ -181,23 +254,28 @@ def _events(figure: Figure) -> list[Spec]:
     for marker in figure.markers:
         groups.setdefault(marker.label, []).append(marker)
     return [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": _plain(label),
-            "x": [text.time(m.time) for m in group],
-            "y": [_height(m, figure.lines) for m in group],
-            "text": [_plain(m.note or m.label) for m in group],
-            "hovertemplate": "%{text}<extra></extra>",
-            "marker": {
-                "symbol": _SYMBOLS[group[0].tone],
-                "color": f"@{group[0].tone.value}",
-                "size": 10,
-                "line": {"width": 1.2, "color": "@paper"},
-            },
-        }
+        _marks(label, group, [_height(m, figure.lines) for m in group])
         for label, group in groups.items()
     ]
+
+
+def _marks(label: str, group: Sequence[Marker], heights: Sequence[Any]) -> Spec:
+    """Events of one label, each at its height."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": _plain(label),
+        "x": [text.time(m.time) for m in group],
+        "y": list(heights),
+        "text": [_plain(m.note or m.label) for m in group],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {
+            "symbol": _SYMBOLS[group[0].tone],
+            "color": f"@{group[0].tone.value}",
+            "size": 10,
+            "line": {"width": 1.2, "color": "@paper"},
+        },
+    }
 
 
 def _height(marker: Marker, drawn: Sequence[Line]) -> float | None:

@@ -29,6 +29,7 @@ from plimsoll.report.model import (
     Paragraph,
     Report,
     Section,
+    StateFigure,
     Table,
     Waterfall,
     total,
@@ -146,7 +147,7 @@ class _Figures:
     def __init__(self, plots: dict[str, figures.Spec]) -> None:
         self.plots = plots
 
-    def add(self, figure: Figure | LossFigure) -> str:
+    def add(self, figure: Figure | LossFigure | StateFigure) -> str:
         name = f"figure-{len(self.plots) + 1}"
         self.plots[name] = figures.build(figure)
         return name
@@ -258,7 +259,7 @@ def _section(section: Section, anchor: str, drawn: _Figures) -> str:
 
 
 def _block(block: Any, drawn: _Figures) -> str:
-    if isinstance(block, Figure | LossFigure):
+    if isinstance(block, Figure | LossFigure | StateFigure):
         return _figure(block, drawn.add(block))
     return _RENDERERS[type(block)](block)
 
@@ -377,21 +378,29 @@ def _signed(value: Decimal, digits: int | None) -> str:
     return ("+" if value > 0 else "") + text.number(value, digits)
 
 
-def _figure(figure: Figure | LossFigure, name: str) -> str:
+def _figure(figure: Figure | LossFigure | StateFigure, name: str) -> str:
     caption = f'<p class="caption">{escape(figure.caption)}</p>' if figure.caption else ""
     title = f'<span class="title">{escape(figure.title)}</span>'
-    unit = figure.unit if isinstance(figure, LossFigure) else f"{figure.unit} · time in UTC"
+    kind = "plot"
+    if isinstance(figure, StateFigure):
+        kind, unit = "plot strips", "time in UTC"
+    elif isinstance(figure, LossFigure):
+        unit = figure.unit
+    else:
+        unit = f"{figure.unit} · time in UTC"
     return f"""<figure aria-labelledby="{name}-title">
 <figcaption><span id="{name}-title">{title} <span class="unit">{escape(unit)}</span></span>
 <button type="button" data-csv="{name}" hidden>CSV</button></figcaption>{caption}
-<div class="plot" id="{name}" role="img" aria-labelledby="{name}-title"></div>
+<div class="{kind}" id="{name}" role="img" aria-labelledby="{name}-title"></div>
 <noscript><p>The plot needs scripts; its figures are below.</p></noscript>
 <details><summary>In numbers</summary>{_summary(figure)}</details>
 </figure>"""
 
 
-def _summary(figure: Figure | LossFigure) -> str:
+def _summary(figure: Figure | LossFigure | StateFigure) -> str:
     """The figure as a small table: ends and extremes of lines, events; or every stacked part."""
+    if isinstance(figure, StateFigure):
+        return _state_summary(figure)
     if isinstance(figure, LossFigure):
         columns = (
             Column("Case"),
@@ -413,6 +422,30 @@ def _summary(figure: Figure | LossFigure) -> str:
         tuple((m.time, m.label, m.note) for m in figure.markers),
     )
     return _table(table) + _table(events)
+
+
+def _state_summary(figure: StateFigure) -> str:
+    """How often and how long each strip was in each state, and what is marked on it."""
+    rows: list[tuple[Cell, ...]] = []
+    for strip in figure.strips:
+        for state in dict.fromkeys(band.state for band in strip.bands):
+            spans = [band.end - band.start for band in strip.bands if band.state == state]
+            longest, whole = text.duration(max(spans)), text.duration(sum(spans))
+            rows.append((strip.name, state, len(spans), whole, longest))
+    columns = (
+        Column(""),
+        Column("State"),
+        Column("Times", Kind.INTEGER),
+        Column("Altogether"),
+        Column("Longest"),
+    )
+    events = [(m.time, strip.name, m.note or m.label) for strip in figure.strips
+              for m in strip.markers]  # fmt: skip
+    table = _table(Table("", columns, tuple(rows)))
+    if not events:
+        return table
+    heads = (Column("Time", Kind.TIME), Column(""), Column("Event"))
+    return table + _table(Table("", heads, tuple(sorted(events))))
 
 
 def _ends(values: tuple[Number | None, ...]) -> tuple[Number | None, ...]:

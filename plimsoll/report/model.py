@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from itertools import pairwise
 from typing import TypeAlias
 
 Number: TypeAlias = int | Decimal
@@ -300,6 +301,7 @@ class FigureKind(Enum):
     SLACK = "slack"
     LINES = "lines"
     LOSS = "loss"
+    STATES = "states"
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +342,36 @@ class LossFigure:
                 )
 
 
-Block: TypeAlias = Paragraph | Notice | Table | Waterfall | Figure | LossFigure
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One thing's states over time, and what is to be marked on them."""
+
+    name: str
+    bands: tuple[Band, ...]
+    markers: tuple[Marker, ...] = ()
+
+    def __post_init__(self) -> None:
+        ends = [(band.start, band.end) for band in self.bands]
+        if any(b < a for a, b in ends) or any(
+            after[0] < before[1] for before, after in pairwise(ends)
+        ):
+            raise ReportError(
+                f"strip {self.name!r}: expected states one after another, got some that overlap or "
+                "end before they begin; cut them"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class StateFigure:
+    """A strip of coloured states for each of some things, one above another."""
+
+    title: str
+    strips: tuple[Strip, ...]
+    caption: str = ""
+    kind: FigureKind = FigureKind.STATES
+
+
+Block: TypeAlias = Paragraph | Notice | Table | Waterfall | Figure | LossFigure | StateFigure
 
 
 @dataclass(frozen=True, slots=True)

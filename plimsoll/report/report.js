@@ -22,7 +22,7 @@
     const scheme = schemes[dark.matches && !printing ? "dark" : "light"];
     const spec = paint(specs[id], scheme);
     if (printing) {
-      Object.assign(spec.layout, { width: 660, height: 300 });
+      Object.assign(spec.layout, { width: 660, height: Math.min(300, spec.layout.height) });
       Object.assign(spec.layout.legend, { y: -0.25 });
     }
     Plotly.react(id, spec.data, spec.layout, {

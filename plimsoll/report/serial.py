@@ -39,7 +39,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-_BLOCKS = {"Paragraph", "Notice", "Table", "Figure", "LossFigure"}
+_BLOCKS = {"Paragraph", "Notice", "Table", "Figure", "LossFigure", "StateFigure"}
 
 
 def _waterfall(waterfall: Waterfall) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from plimsoll.compiler import PROJECT_ROOT
 
 SCRIPTS = sorted(path.stem for path in (PROJECT_ROOT / "scripts").glob("[a-z]*.py"))
-GROUPS = {"keeper": ["liquidate", "prices"], "oracle": ["status"]}
+GROUPS = {"keeper": ["liquidate", "prices"], "oracle": ["status", "replay"]}
 COMMANDS = [
     [name, *([part] if part else [])] for name in SCRIPTS for part in GROUPS.get(name, [""])
 ]

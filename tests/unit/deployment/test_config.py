@@ -77,7 +77,7 @@ def test_struct__human_units__chain_integers() -> None:
     assert market["cap_lots"] == 20_000 * 10**6
     assert config.oracle.feeds[0].variance() == 490_000_000_000  # 0.7 squared, 1e-12
     assert config.oracle.feeds[0].terms()["min_price"] == 10 * 10**9
-    assert config.oracle.feeds[0].terms()["jump_rate"] == 50_000  # 0.05 % a second, 1e-8
+    assert config.oracle.feeds[0].terms()["jump_rate"] == 5_000  # 0.005 % a second, 1e-8
     assert config.oracle.feeds[0].terms()["ema_band"] == 300  # 30 %, 1e-3
     assert config.interest.struct()["base"] == round(Decimal(10**13) / 100 / (365 * 86_400))
 

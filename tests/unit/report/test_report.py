@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from plimsoll.report import figures, html, text
 from plimsoll.report.model import (
     Amount,
+    Band,
     Column,
     Figure,
     FigureKind,
@@ -33,8 +34,11 @@ from plimsoll.report.model import (
     ReportError,
     RunFacts,
     Section,
+    StateFigure,
+    Strip,
     Table,
     Threshold,
+    Tone,
     Verdict,
     Waterfall,
     WaterfallStep,
@@ -106,14 +110,16 @@ def everything(words: str) -> tuple[Any, ...]:
     plots = [
         replace(plot, kind=kind, thresholds=(Threshold(words, 1),))
         for kind in FigureKind
-        if kind is not FigureKind.LOSS
+        if kind not in (FigureKind.LOSS, FigureKind.STATES)
     ]
+    strip = Strip(words, (Band(words, 0, 60), Band(words, 60, 90)), (Marker(words, 60),))
     return (
         Paragraph(words),
         Notice(words),
         Table(words, (Column(words, Kind.TEXT, words), Column("h", Kind.HASH)), ((words, words),)),
         Waterfall(words, words, (words,), (1,), (WaterfallStep(words, (1,), words, 5, words),)),
         LossFigure(words, words, (words,), (Amount(words, (Decimal(2),)),), words),
+        StateFigure(words, (strip,), words),
         *plots,
     )
 
@@ -250,10 +256,10 @@ def resolved(node: Any) -> Any:
     return "#000000" if isinstance(node, str) and re.fullmatch(r"@[\w-]+", node) else node
 
 
-def sample_figures() -> list[Figure | LossFigure]:
+def sample_figures() -> list[Figure | LossFigure | StateFigure]:
     blocks = [b for s in sample_report().sections for b in s.blocks]
     blocks += list(everything("words"))
-    return [b for b in blocks if isinstance(b, Figure | LossFigure)]
+    return [b for b in blocks if isinstance(b, Figure | LossFigure | StateFigure)]
 
 
 def test_build__every_kind__valid_plotly_with_known_colours() -> None:
@@ -287,6 +293,37 @@ def test_loss_waterfall__parts__totals_on_top() -> None:
     spec = figures.build(LossFigure("f", "USD", ("x", "y"), parts))
     assert spec["data"][-1]["text"] == ["1.50 USD", "2.00 USD"]
     assert spec["data"][-1]["y"] == [1.5, 2.0]
+
+
+def test_state_strips__states_and_marks__a_trace_each_and_breaks_between() -> None:
+    ok, halted = Band("OK", 0, 60, Tone.GOOD), Band("HALTED", 60, 120, Tone.BAD)
+    again, stale = Band("OK", 120, 180, Tone.GOOD), Band("STALE", 0, 180, Tone.BAD)
+    mark = Marker("halted", 60, None, Tone.BAD, "too far apart")
+    spec = figures.build(
+        StateFigure("f", (Strip("one", (ok, halted, again), (mark,)), Strip("two", (stale,))))
+    )
+    traces = {trace["name"]: trace for trace in spec["data"]}
+    assert list(traces) == ["OK", "HALTED", "STALE", "halted"]
+    assert traces["OK"]["x"][2] is None
+    assert traces["OK"]["y"] == ["one", "one", None, "one", "one", None]
+    assert traces["HALTED"]["text"][0] == "one: HALTED for 1 min 00 s"
+    assert traces["halted"]["y"] == ["one"]
+    colours = [traces[name]["line"]["color"] for name in ("OK", "HALTED", "STALE")]
+    assert len(set(colours)) == 3
+    assert spec["layout"]["yaxis"]["categoryarray"] == ["two", "one"]  # first on top
+
+
+def test_render__state_strips__summed_in_numbers() -> None:
+    bands = (Band("OK", 0, 60, Tone.GOOD), Band("HALTED", 60, 120), Band("OK", 120, 150, Tone.GOOD))
+    page = Page(html.render(report(Section("s", (StateFigure("f", (Strip("one", bands),)),)))))
+    assert "1 min 30 s" in page.text
+    assert "HALTED" in page.text
+
+
+@pytest.mark.parametrize("bands", [((0, 60), (30, 90)), ((60, 0),)])
+def test_strip__states_that_overlap_or_run_backwards__refused(bands: Any) -> None:
+    with pytest.raises(ReportError, match="one after another"):
+        Strip("one", tuple(Band("OK", a, b) for a, b in bands))
 
 
 # Page
