@@ -36,6 +36,14 @@ def slot_of(base: int, kind: str, *keys: int) -> int:
     return slot
 
 
+def deploy_auction(evm: Evm, engine: str, fund: str, governance: str, curve: Any) -> Any:
+    """The liquidation auction in its two bytecodes; `curve` as its struct."""
+    built = [compile_contract(name) for name in PARTS["LiquidationAuction"]]
+    offers = evm.deploy(built[1], engine, fund)
+    found = evm.deploy(built[0], engine, fund, offers.address, governance, curve)
+    return evm.at(merged_abi([part.abi for part in built]), found.address)
+
+
 class BareHouse:
     """Deployed contracts and the addresses that play their neighbours."""
 

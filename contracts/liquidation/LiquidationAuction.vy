@@ -10,6 +10,9 @@
 @dev    Trust: the engine for E, R and every movement of money and positions (it checks the bidder's
         account and conserves), the fund for its caps. This contract holds no money.
 
+        One contract in two bytecodes, because one is too small: what is not here is forwarded by delegate
+        call to LiquidationAuctionOffers, on one storage layout (a test compares).
+
         The clock. `elapsed` grows with time between two syncs, but by at most `max_step` seconds for one
         such interval, and not at all for one that begins or ends with the clock stopped: when feeds that
         are stale or halted carry more than a tenth of R, or the guardian has stopped auctions. So a stop
@@ -33,19 +36,24 @@ from contracts.liquidation import auction_ports
 from contracts.liquidation import auction_sale
 from contracts.liquidation import auction_settings
 from contracts.liquidation import curve as curves
+from contracts.liquidation import pre_liquidation
 from contracts.liquidation import runs
 from contracts.liquidation import slices
 from contracts.modules import errors
 from contracts.modules import governed
 
-implements: ILiquidationAuction
-
-# This order is the storage layout.
+# One storage layout for both bytecodes of the auction: this order is the layout.
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: governed[ownable := ownable]
 initializes: runs
 initializes: auction_settings[governed := governed]
+initializes: pre_liquidation[
+    auction_pay := auction_pay,
+    auction_ports := auction_ports,
+    auction_settings := auction_settings,
+    runs := runs,
+]
 initializes: auction_ports
 initializes: auction_clock[
     auction_ports := auction_ports, auction_settings := auction_settings, runs := runs
@@ -61,29 +69,38 @@ exports: (
     auction_ports.ENGINE,
     auction_ports.FUND,
     auction_settings.version,
-    auction_settings.curve,
-    auction_settings.curve_of,
-    auction_settings.set_curve,
 )
 
 ONE: constant(uint256) = 10**18
 
+NEXT: immutable(address)  # LiquidationAuctionOffers
+
 
 @deploy
-def __init__(engine: address, fund: address, governance: address, first: ILiquidationAuction.Curve):
+def __init__(
+    engine: address,
+    fund: address,
+    offers: address,
+    governance: address,
+    first: ILiquidationAuction.Curve,
+):
     """
     @notice Wires the auction.
     @param engine The margin engine.
     @param fund The insurance fund.
+    @param offers The second bytecode, deployed for the same two; fixed for good.
     @param governance Owner: the timelock, or the deployer until it hands over.
     @param first The first curve; errors as in `set_curve`.
     """
-    errors._require(governance != empty(address), errors.NULL_ADDRESS)
+    errors._require(
+        offers != empty(address) and governance != empty(address), errors.NULL_ADDRESS
+    )
     auction_ports.__init__(engine, fund)
     ownable.__init__()
     ownable_2step.__init__()
     ownable._transfer_ownership(governance)
     auction_settings._store(first)
+    NEXT = offers
 
 
 # -- auctions --
@@ -381,3 +398,14 @@ def auction_id(account: uint256) -> uint256:
     @return A hash that changes with everything that changes the frozen account.
     """
     return auction_clock._id(account, runs._load(account).number)
+
+
+@external
+@reentrant
+@raw_return
+def __default__() -> Bytes[1024]:
+    """
+    @notice Every other function lives in the other bytecode and runs there on this contract's storage. The
+            lock is taken by the function itself, in the transient slot both share; this door only forwards.
+    """
+    return raw_call(NEXT, msg.data, max_outsize=1024, is_delegate_call=True)

@@ -18,9 +18,11 @@ from contracts.modules import errors
 #   80-119 start_flat | 120-159 exec_flat, uint40, quote token units
 #   160-183 start_share | 184-207 exec_share, uint24, nano of R
 #   208-255 min_requirement, uint48, quote token units
-# Word 2, the last resort:
+# Word 2, the last resort, and what comes before the auction:
 #   0-31 charge_cap, uint32, nano of the mark | 32-63 charge_window, uint32, seconds
 #   64-79 social_share, uint16, 1e-4
+#   80-111 pre_band | 112-143 pre_premium | 144-175 pre_fee, uint32, nano of R
+#   176-191 pre_cap, uint16, 1e-4 of an account
 
 NANO: constant(uint256) = 10**9
 TOK: constant(uint256) = 10**9  # qu of a quote token unit
@@ -45,6 +47,7 @@ MAX_RESUME: constant(uint256) = 604_800
 MAX_INCENTIVE: constant(uint256) = 5_000_000
 MAX_CHARGE: constant(uint256) = 100_000_000  # 10 % of the mark per window
 MAX_SOCIAL: constant(uint256) = 9_000  # the supply index never reaches zero
+MAX_PRE_CAP: constant(uint256) = 5_000  # an hour leaves the owner at least half of what it had
 
 
 @internal
@@ -164,6 +167,15 @@ def _check(c: ILiquidationAuction.Curve):
         errors.BAD_CURVE,
     )
     self._check_pay(c)
+    # Before the auction: back to no more than its target, and no worse for the owner than its first bid.
+    errors._require(
+        c.pre_band <= c.buffer
+        and c.pre_premium <= c.x_start
+        and c.pre_fee <= c.fee
+        and c.pre_cap <= MAX_PRE_CAP
+        and (c.pre_cap > 0 or c.pre_band == 0),
+        errors.BAD_CURVE,
+    )
     # The last resort.
     errors._require(
         c.charge_cap > 0
@@ -225,7 +237,13 @@ def _pack(c: ILiquidationAuction.Curve) -> uint256[3]:
         | (c.start_share << 160)
         | (c.exec_share << 184)
         | (c.min_requirement << 208),
-        c.charge_cap | (c.charge_window << 32) | (c.social_share << 64),
+        c.charge_cap
+        | (c.charge_window << 32)
+        | (c.social_share << 64)
+        | (c.pre_band << 80)
+        | (c.pre_premium << 112)
+        | (c.pre_fee << 144)
+        | (c.pre_cap << 176),
     ]
 
 
@@ -257,4 +275,8 @@ def _unpack(w: uint256[3]) -> ILiquidationAuction.Curve:
         charge_cap=self._field(w[2], 0, 32),
         charge_window=self._field(w[2], 32, 32),
         social_share=self._field(w[2], 64, 16),
+        pre_band=self._field(w[2], 80, 32),
+        pre_premium=self._field(w[2], 112, 32),
+        pre_fee=self._field(w[2], 144, 32),
+        pre_cap=self._field(w[2], 176, 16),
     )

@@ -3,7 +3,7 @@
 @title sizing
 @license AGPL-3.0-only
 @notice The smallest slice that brings an account to (1 + b) R, where R has a part linear in size and one
-        that grows as size^1.5. With y = 1 - f, a whole-account price p > 0 (cost less fee) and E < R,
+        that grows as size^1.5. With y = 1 - f, a whole-account price p > 0 (cost less fee) and E < (1 + b) R,
 
             h(f) = y E + f p - (1 + b) (linear y + superlinear y^1.5) >= 0
 
@@ -68,7 +68,7 @@ def _fraction(
     @notice The smallest f found with h(f) >= 0: never below the root and h at most TOLERANCE of the target,
             or the whole account where eight turns do not get there: seen only with R nearly all superlinear
             or next to no price, where less than a tenth of the account would have been left.
-    @param equity E, qu, 0 < E < R.
+    @param equity E, qu, 0 < E < (1 + b) R.
     @param linear Part of R linear in size, qu.
     @param superlinear Part of R that grows as size^1.5, qu.
     @param price What the bidder pays for the whole account less the fee, qu, > 0.

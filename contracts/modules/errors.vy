@@ -98,6 +98,9 @@ CLOCK_STOPPED: constant(uint256) = 3315283837  # ClockStopped()
 AUCTION_NOT_OVER: constant(uint256) = 186480686  # AuctionNotOver()
 AUCTION_OVER: constant(uint256) = 2975905034  # AuctionOver()
 COLLATERAL_LEFT: constant(uint256) = 2387400493  # CollateralLeft()
+NOT_OPTED_IN: constant(uint256) = 1767978610  # NotOptedIn()
+OUTSIDE_BAND: constant(uint256) = 2368645697  # OutsideBand()
+HOURLY_CAP: constant(uint256) = 803838690  # HourlyCap()
 BAD_CURVE: constant(uint256) = 2672659157  # BadCurve()
 
 # fund

@@ -53,6 +53,7 @@ def measure(progress: Callable[[str], None] | None = None) -> tuple[Gas, Breakdo
             ("oracle", _oracle),
             ("surfaces", _surfaces),
             ("auctions", _auctions),
+            ("before auctions", _pre_liquidations),
             *((f"{n} holders", _whole_waterfall(n)) for n in HOLDERS),
             ("no deficit", lambda h: {"deleverage_1_no_deficit": _deleverage(h, 10, 0.87)}),
             ("fund pays", lambda h: {"deleverage_1_fund_pays": _deleverage(h, 10, 0.65, 10**6)}),
@@ -243,6 +244,26 @@ def _auctions(house: House) -> Gas:
         house.check()
         house.revert(before)
     return gas
+
+
+def _pre_liquidations(house: House) -> Gas:
+    """Accounts of one position in the pre-liquidation band; the second alike is measured."""
+    maker, liquidator = house.actor("maker", RICH), house.actor("liquidator", RICH)
+    house.insure(100_000)
+    house.open_markets(liquidator, maker, range(1), 1)
+    debtors = [house.actor(f"debtor{number}", 8_000) for number in range(2)]
+    for debtor in debtors:
+        house.open_markets(debtor, maker, range(1), 24)
+        house.do(debtor, "LiquidationAuction", "set_pre_liquidation", debtor.id(), True)
+    _fall(house, debtors[1])
+    gas = 0
+    for debtor in debtors:
+        margin = house.read("MarginEngine", "margin", debtor.id())
+        missing = margin.requirement * 102 // 100 - margin.equity
+        house.deposit(debtor, missing // 10**15 + 1)
+        call = (debtor.id(), liquidator.id(), ONE, 2**200, FOREVER)
+        gas = house.do(liquidator, "LiquidationAuction", "pre_liquidate", *call)
+    return {"pre_liquidate_1": gas}
 
 
 def _fall(house: House, debtor: Actor) -> None:

@@ -93,6 +93,7 @@ EXTRA: tuple[Operation, ...] = (
     Operation("surface_8", "eight implied slices in one report, 1 signer"),
     Operation("cancel", "one order, repeat"),
     Operation("realise", "a position's loss to cash, by its owner"),
+    Operation("pre_liquidate_1", "slice of one perp of an account in the band, bidder holds it"),
     Operation("deleverage_1_no_deficit", "solvent account: nobody pays"),
     Operation("deleverage_1_fund_pays", "insolvent account: the fund pays all"),
     Operation("deleverage_1_holders_10", "deleverage_1 with 10 holders opposite"),

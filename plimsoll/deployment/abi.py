@@ -17,6 +17,7 @@ FACTORY = "Deployer"
 PARTS = {
     "OracleAdapter": ("OracleAdapter", "OracleAdmin"),
     "MarginEngine": ("MarginEngine", "MarginEngineLiquidation", "MarginEngineAdmin"),
+    "LiquidationAuction": ("LiquidationAuction", "LiquidationAuctionOffers"),
 }
 
 Abi = Sequence[Mapping[str, Any]]

@@ -206,6 +206,10 @@ class Auction(Model):
     charge_cap_percent: Fraction
     charge_window_seconds: Seconds
     social_share_bps: Bps
+    pre_band_percent: Fraction
+    pre_premium_percent: Fraction
+    pre_fee_percent: Fraction
+    pre_cap_bps: Bps
 
     def struct(self) -> dict[str, int]:
         """The auction's `Curve` struct."""
@@ -231,6 +235,10 @@ class Auction(Model):
             "charge_cap": self.percent("charge_cap_percent", -9),
             "charge_window": self.charge_window_seconds,
             "social_share": self.social_share_bps,
+            "pre_band": self.percent("pre_band_percent", -9),
+            "pre_premium": self.percent("pre_premium_percent", -9),
+            "pre_fee": self.percent("pre_fee_percent", -9),
+            "pre_cap": self.pre_cap_bps,
         }
 
 

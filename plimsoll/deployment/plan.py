@@ -144,9 +144,11 @@ def _constructors(
             "auction": at["LiquidationAuction"],
             "owner": owner,
         },
+        "LiquidationAuctionOffers": {"engine": engine, "fund": at["InsuranceFund"]},
         "LiquidationAuction": {
             "engine": engine,
             "fund": at["InsuranceFund"],
+            "offers": at["LiquidationAuctionOffers"],
             "governance": owner,
             "first": config.auction.struct(),
         },

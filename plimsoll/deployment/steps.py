@@ -36,6 +36,7 @@ CONTRACTS = (
     "MarginEngineLiquidation",
     "MarginEngine",
     "InsuranceFund",
+    "LiquidationAuctionOffers",
     "LiquidationAuction",
     "SignedOrders",
 )

@@ -166,6 +166,10 @@ _CURVE = {
     "charge_cap_percent": ("charge_cap", PERCENT),
     "charge_window_seconds": ("charge_window", PLAIN),
     "social_share_bps": ("social_share", PLAIN),
+    "pre_band_percent": ("pre_band", PERCENT),
+    "pre_premium_percent": ("pre_premium", PERCENT),
+    "pre_fee_percent": ("pre_fee", PERCENT),
+    "pre_cap_bps": ("pre_cap", PLAIN),
 }
 _CAPS = {
     "cap_per_event_bps": ("per_event", PLAIN),

@@ -33,6 +33,7 @@ MAX_RESUME = 604_800
 MAX_INCENTIVE = 5_000_000
 MAX_CHARGE = 100_000_000
 MAX_SOCIAL = 9_000
+MAX_PRE_CAP = 5_000
 
 TURNS = 8
 SLACK = 256
@@ -73,6 +74,10 @@ class Curve:
     charge_cap: int
     charge_window: int
     social_share: int
+    pre_band: int = 0
+    pre_premium: int = 0
+    pre_fee: int = 0
+    pre_cap: int = 0
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,11 @@ def check(curve: Curve) -> None:
         0 < curve.charge_cap <= MAX_CHARGE,
         MIN_TIME <= curve.charge_window <= MAX_RESUME,
         curve.social_share <= MAX_SOCIAL,
+        curve.pre_band <= curve.buffer,
+        curve.pre_premium <= curve.x_start,
+        curve.pre_fee <= curve.fee,
+        curve.pre_cap <= MAX_PRE_CAP,
+        curve.pre_cap > 0 or curve.pre_band == 0,
     )
     if not all(rules):
         broken = [number for number, kept in enumerate(rules) if not kept]
@@ -222,7 +232,7 @@ def target(y: int, linear: int, superlinear: int, scale: int) -> int:
 
 
 def size(equity: int, linear: int, superlinear: int, price: int, buffer: int) -> int:
-    """The smallest slice (1e-18) that leaves E >= (1 + buffer) R; 0 < equity < R and price > 0.
+    """The smallest slice (1e-18) that leaves E >= (1 + buffer) R; price > 0, and E > 0 under that.
 
     The whole account where eight turns do not find one within tolerance; see sizing.vy.
     """

@@ -36,6 +36,8 @@ WEIGHTS = {
     "sync": 4,
     "wait": 3,
     "week": 1,
+    "opt": 3,
+    "pre": 8,
 }
 
 
@@ -293,6 +295,50 @@ class Protocol:
         if quote.fee:
             assert spent <= 0, f"P20: keepers took {spent} beyond the fee's part"
 
+    def opt(self) -> None:
+        trader = self.random.choice(self.traders)
+        on = self.random.random() < 0.8
+        self.auction.set_pre_liquidation(trader.id, on, sender=trader)
+
+    def pre(self) -> None:
+        """P15, P16, P19, P20 before the auction: a slice of a thin account that asked for it."""
+        weak = [t for t in self.traders if self.is_below(t) and t not in self.running()]
+        if weak and self.random.random() < 0.3:  # its owner steps in, by a little
+            s = self.standing(weak[0].id)
+            missing = self.requirement(s) * self.random.randrange(100, 106) // 100 - s.equity
+            self.house.deposit(weak[0], missing // DOLLAR + 1)
+            self.auction.set_pre_liquidation(weak[0].id, True, sender=weak[0])
+        open_to = [t for t in self.traders if self.auction.pre_quote(t.id).fraction]
+        trader = self.random.choice(open_to or self.traders)
+        quote, before = self.auction.pre_quote(trader.id), self.standing(trader.id)
+        fund, budget = self.engine.fund_balance(), self.engine.keeper_budget()
+        share = self.random.choice((ONE, ONE // 10))
+        refused = self.try_(
+            "pre_liquidate",
+            lambda: self.auction.pre_liquidate(
+                trader.id, self.liquidator.id, share, 2**200, 2**40, sender=self.liquidator
+            ),
+        )
+        if quote.fraction == 0:
+            assert refused, f"P15: pre-liquidated outside its terms: {quote}"
+        if refused:
+            return
+        after = self.standing(trader.id)
+        need = self.requirement(before)
+        assert need <= before.equity, f"P15: the auction's, not pre-liquidation's: {before}"
+        assert before.equity * NANO < need * (NANO + self.curve.pre_band), f"P15: {before}"
+        kept = after.equity * need
+        assert kept >= before.equity * self.requirement(after), f"P16: {before} -> {after}"
+        lost = before.equity - after.equity
+        rate = self.curve.x_start + self.curve.fee
+        # Lots round up and a slice may cost its bidder a few units: never the owner more than this.
+        assert lost * NANO <= need * rate * quote.fraction // ONE, f"P19: {lost} of {before}"
+        assert self.engine.fund_balance() >= fund, "P19: the fund paid for a solvent account"
+        assert self.engine.keeper_budget() >= budget, "P20: keepers took more than the fee's part"
+        used = self.auction.pre_quote(trader.id).used
+        assert used <= self.curve.pre_cap * ONE // 10_000, f"over the hour's cap: {used}"
+        assert not self.engine.head(trader.id) >> 226 & 1, "left frozen"
+
     def deleverage(self) -> None:
         running = self.running()
         if not running:
@@ -332,7 +378,7 @@ def test_protocol__random_use__properties_hold(machine_steps: int, seed: int) ->
         except AssertionError as wrong:
             raise AssertionError(f"seed {seed}, step {number}: {wrong}") from wrong
     print(dict(sorted(protocol.events.items())))
-    for event in ("start", "bid", "end", "deleverage", "withdraw", "insure"):
+    for event in ("start", "bid", "end", "deleverage", "withdraw", "insure", "pre_liquidate"):
         assert protocol.events[event] > 0, f"the run never met: {event}"
 
 

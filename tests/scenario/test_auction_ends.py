@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from plimsoll.compiler import compile_contract
 from plimsoll.testing import reverts
+from tests.house import deploy_auction
 from tests.stage import FOREVER, ONE, TOKEN, USD, conserves, equity, move_price, ruin, run_auction
 
 
 def replaced(house):
     """Governance puts another auction in the place of the present one."""
-    other = house.evm.deploy(
-        compile_contract("LiquidationAuction"),
+    other = deploy_auction(
+        house.evm,
         house.engine.address,
         house.fund.address,
         house.timelock.address,

@@ -261,6 +261,8 @@ class Arena:
             "deleverage": (people["broken"].id, account_id(owner)),
             "sync": (sick,),
             "set_curve": (curve,),
+            "set_pre_liquidation": (account_id(owner), True),
+            "pre_liquidate": (people["thin"].id, account_id(owner), ONE, 10**30, FOREVER),
         }
         return {("LiquidationAuction", name): args for name, args in calls.items()}
 
@@ -297,7 +299,7 @@ def build(house: House, owner: str) -> Arena:
     house.tokens["other"] = house.evm.deploy(
         compile_contract("MintableToken", contracts=TEST_CONTRACTS), 18
     )
-    for name in ("sick", "weak", "cured", "escrowed"):
+    for name in ("sick", "weak", "cured", "escrowed", "thin"):
         house.actor(name, quote=10_000)
     broken = house.actor("broken", quote=10_000)
     for name in ("alice", "bob"):
@@ -330,7 +332,7 @@ def build(house: House, owner: str) -> Arena:
     house.advance(60, refresh=True)
     maker = people["maker"]
     house.trade("ETH-PERP", owner, maker, 2, 2_000, 1)
-    for name in ("sick", "weak", "cured"):
+    for name in ("sick", "weak", "cured", "thin"):
         house.trade("ETH-PERP", people[name], maker, 50, 2_000, 1)
     house.trade("ETH-PERP", broken, maker, 1, 2_000, 1)
     house.advance(3_600, refresh=True)
@@ -338,6 +340,7 @@ def build(house: House, owner: str) -> Arena:
     for name in ("sick", "cured"):
         house.auction.start(people[name].id, sender=people["keeper"])
     house.deposit(people["cured"], 50_000)
+    _thin(house)
     house.mint(owner, 50_000)
     house.fund.sponsor(1_000 * TOKEN, sender=owner)
     house.fund.fund_budget(100 * USD)
@@ -385,6 +388,15 @@ def signed_order(house: House, name: str, nonce: int) -> orders.SignedOrder:
     )
     domain = orders.Domain(house.evm.chain_id, house.orders.address)
     return orders.sign(order, domain, key_of(name))
+
+
+def _thin(house: House) -> None:
+    """One account in the middle of the pre-liquidation band whose owner has asked for it."""
+    thin = house.actors["thin"]
+    house.auction.set_pre_liquidation(thin.id, True, sender=thin)
+    margin = house.engine.margin(thin.id)
+    house.deposit(thin, (margin.requirement * 102 // 100 - margin.equity) // USD)
+    assert house.auction.pre_quote(thin.id).fraction > 0
 
 
 def _fund_account(house: House, name: str) -> None:

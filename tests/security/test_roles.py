@@ -171,6 +171,12 @@ TABLE = {
     ("LiquidationAuction", "deleverage"): rule(TRADERS, "NotOwner", "NoAuction"),
     ("LiquidationAuction", "sync"): rule(ANYONE),
     ("LiquidationAuction", "set_curve"): rule(GOVERNANCE, "NotGovernance"),
+    ("LiquidationAuction", "set_pre_liquidation"): rule("trader", "NotOwner"),
+    ("LiquidationAuction", "pre_liquidate"): rule(TRADERS, "NotOwner"),
+    # On its own storage the second bytecode has no curve and no owner but its creator.
+    ("LiquidationAuctionOffers", "set_curve"): rule(NOBODY, "NotGovernance"),
+    ("LiquidationAuctionOffers", "set_pre_liquidation"): rule("trader", "NotOwner"),
+    ("LiquidationAuctionOffers", "pre_liquidate"): rule(TRADERS, "NotOwner", "NotOptedIn"),
     **several("SignedOrders", "fill_pair fill fill_with", "matcher", "NotMatcher"),
     **several("SignedOrders", "cancel cancel_up_to", TRADERS, "NotOwner"),
     ("SignedOrders", "set_matcher"): rule(GOVERNANCE, "NotGovernance"),
@@ -269,7 +275,13 @@ def test_owner__of_every_contract__is_the_timelock(arena):
         assert house.contracts[name].owner() == house.timelock.address, name
         assert house.contracts[name].pending_owner() == ZERO, name
     unowned = {name for name in DEPLOYABLES if "owner" not in house.contracts[name]._groups}
-    assert unowned == {"Deployer", "Timelock", "MarginEngineLiquidation", "OracleAdmin"}
+    assert unowned == {
+        "Deployer",
+        "Timelock",
+        "MarginEngineLiquidation",
+        "LiquidationAuctionOffers",
+        "OracleAdmin",
+    }
 
 
 def leftovers(house):

@@ -12,6 +12,7 @@ import pytest
 from plimsoll.compiler import compile_contract
 from plimsoll.evm import Evm
 from plimsoll.model.auction import ONE, Curve, Standing
+from tests.house import deploy_auction
 
 MOCKS = Path(__file__).parents[2] / "contracts"
 USD = 10**15  # quote units
@@ -122,13 +123,7 @@ def _built() -> World:
     evm = Evm()
     governance, owner, starter, liquidator, stranger = (evm.account() for _ in range(5))
     engine = evm.deploy(compile_contract("MockLiquidationEngine", contracts=MOCKS))
-    auction = evm.deploy(
-        compile_contract("LiquidationAuction"),
-        engine.address,
-        engine.address,
-        governance,
-        asdict(CURVE),
-    )
+    auction = deploy_auction(evm, engine.address, engine.address, governance, asdict(CURVE))
     return World(evm, engine, auction, governance, owner, starter, liquidator, stranger)
 
 

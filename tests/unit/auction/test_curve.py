@@ -143,7 +143,7 @@ def test_deploy__null_addresses__refused(world: World) -> None:
 
     built: Any = compile_contract("LiquidationAuction")
     null = "0x" + "00" * 20
-    for wired in ((null, "a", "b"), ("a", null, "b"), ("a", "b", null)):
+    for wired in ((null, *"abc"), ("a", null, *"bc"), (*"ab", null, "c"), (*"abc", null)):
         names = [world.engine.address if name != null else null for name in wired]
         with reverts("NullAddress"):
             world.evm.deploy(built, *names, asdict(CURVE))

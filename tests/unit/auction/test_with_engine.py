@@ -12,6 +12,7 @@ import rlp
 from eth_utils.crypto import keccak
 
 from plimsoll.compiler import compile_contract, compile_path
+from plimsoll.deployment.abi import abi_of
 from plimsoll.evm import Evm
 from plimsoll.evm.abi import to_address
 from plimsoll.model import standard_margin as sm
@@ -20,6 +21,7 @@ from plimsoll.risk_parameters import STARTING
 from plimsoll.testing import reverts
 
 from .conftest import CURVE, FOREVER, MOCKS, USD, account_of
+from .test_pre_liquidation import TERMS
 
 DOLLAR = 10**6  # token units
 BIG = 10**12 * DOLLAR
@@ -115,8 +117,8 @@ def build() -> House:
     token = evm.deploy(compile_contract("MintableToken", contracts=MOCKS), 6)
     collateral = evm.deploy(compile_contract("MintableToken", contracts=MOCKS), 18)
     oracle = evm.deploy(compile_path(ORACLE))
-    where = [create_address(deployer, nonce) for nonce in range(7)]
-    vault_at, admin_at, liquidation_at, engine_at, _, fund_at, auction_at = where
+    where = [create_address(deployer, nonce) for nonce in range(8)]
+    vault_at, admin_at, liquidation_at, engine_at, _, fund_at, offers_at, auction_at = where
 
     def deploy(name: str, *args: Any) -> Any:
         return evm.deploy(compile_contract(name), *args, sender=deployer)
@@ -127,7 +129,9 @@ def build() -> House:
     core = deploy("MarginEngine", vault_at, liquidation_at, venue, governance, governance)
     risk = deploy("StandardMargin", oracle.address, engine_at, governance)
     fund = deploy("InsuranceFund", engine_at, token.address, auction_at, governance)
-    auction = deploy("LiquidationAuction", engine_at, fund_at, governance, asdict(CURVE))
+    deploy("LiquidationAuctionOffers", engine_at, fund_at)
+    front = deploy("LiquidationAuction", engine_at, fund_at, offers_at, governance, asdict(CURVE))
+    auction = evm.at(abi_of("LiquidationAuction"), front.address)
     assert [c.address.lower() for c in (vault, core, fund, auction)] == [
         vault_at,
         engine_at,
@@ -361,3 +365,80 @@ def test_auction__solvent_loan__bid_for_nothing_before_others_pay(house: House) 
     assert house.bid().value == 0
     assert house.engine.margin(trader).equity == 0
     house.check()
+
+
+# -- pre-liquidation
+
+
+def open_to_pre(house: House, markets: int, health: float) -> int:
+    """The trader at `health` of R, opted in to pre-liquidation."""
+    trader = house.account("trader")
+    house.auction.set_curve(asdict(replace(CURVE, **TERMS)), sender=house.governance)
+    fall(house, markets, health)
+    house.auction.set_pre_liquidation(trader, True, sender=house.people["trader"])
+    return trader
+
+
+def pre(house: House, **changed: Any) -> Any:
+    asked = {"fraction": ONE, "limit": 2**200, "sender": house.people["liquidator"]} | changed
+    return house.auction.pre_liquidate(
+        house.account("trader"),
+        house.account("liquidator"),
+        asked["fraction"],
+        asked["limit"],
+        FOREVER,
+        sender=asked["sender"],
+    )
+
+
+@pytest.mark.parametrize("markets", [1, MARKETS])
+def test_pre_liquidation__thin_account__back_to_its_band(house: House, markets: int) -> None:
+    trader = open_to_pre(house, markets, 1.03)
+    quote, before = house.auction.pre_quote(trader), house.engine.margin(trader)
+    receipt = pre(house)
+    assert abs(receipt.value - quote.cost) <= quote.cost // 10**4
+    after = house.engine.margin(trader)
+    goal = after.requirement * (NANO + TERMS["pre_band"])
+    assert goal <= after.equity * NANO <= goal * 1_002 // 1_000
+    # Never worse than the auction's first bid: the owner loses premium and fee of what was sold.
+    sold = before.requirement * quote.fraction // ONE
+    terms = (TERMS["pre_premium"] + TERMS["pre_fee"]) * sold // NANO
+    assert 0 < before.equity - after.equity <= terms
+    assert not house.engine.head(trader) >> 226 & 1
+    print(f"markets {markets}, pre-liquidation {receipt.gas_used} gas")
+    house.check()
+
+
+def test_pre_liquidation__cheaper_for_the_owner_than_the_auction_a_tick_lower(
+    house: House,
+) -> None:
+    trader = open_to_pre(house, 1, 1.0005)
+    before = house.evm.snapshot()
+    equity = house.engine.margin(trader).equity
+    pre(house)
+    lost_before = equity - house.engine.margin(trader).equity
+    house.evm.revert(before)
+    usd = house.engine.market(0).mark / NANO
+    house.price(0, usd - 0.5)
+    equity = house.engine.margin(trader).equity
+    house.auction.start(trader)
+    house.bid()
+    lost_in_auction = equity - house.engine.margin(trader).equity
+    print(f"lost {lost_before / USD:.2f} before, {lost_in_auction / USD:.2f} in auction")
+    assert 0 < lost_before < lost_in_auction
+
+
+def test_pre_liquidation__auctions_stopped__market_paused(house: House) -> None:
+    open_to_pre(house, 1, 1.03)
+    house.engine.set_pause(3, sender=house.governance)
+    with reverts("MarketPaused"):
+        pre(house)
+
+
+def test_pre_liquidation__stale_feed__refused(house: House) -> None:
+    trader = open_to_pre(house, 2, 1.03)
+    usd = house.engine.market(1).mark / NANO
+    house.price(1, usd, state=2)
+    assert house.auction.pre_quote(trader).fraction == 0
+    with reverts("StalePrice"):
+        pre(house)

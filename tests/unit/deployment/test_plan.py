@@ -241,6 +241,7 @@ def test_manifest_load__not_a_manifest__refused(tmp_path: Path) -> None:
     ("name", "some"),
     [
         ("MarginEngine", {"settle", "freeze", "solvency"}),
+        ("LiquidationAuction", {"bid", "pre_liquidate", "version", "set_curve"}),
         ("OracleAdapter", {"poke", "word", "list_feed", "sequencer_words"}),
     ],
 )
