@@ -11,19 +11,20 @@
 @view
 def many(
     targets: DynArray[address, 200], calls: DynArray[Bytes[260], 200]
-) -> DynArray[Bytes[832], 200]:
+) -> DynArray[Bytes[1088], 200]:
     """
-    @notice Each call's return data in order, behind one byte: 1 it succeeded, 0 it reverted.
+    @notice Each call's return data in order, at most 1,024 bytes, behind one byte: 1 it succeeded, 0 it
+            reverted.
     @param targets Who is called, at most 200.
     @param calls Calldata, at most 260 bytes each; as many as targets.
     """
     assert len(targets) == len(calls)  # dev: lengths
-    results: DynArray[Bytes[832], 200] = []
+    results: DynArray[Bytes[1088], 200] = []
     for i: uint256 in range(len(targets), bound=200):
         ok: bool = False
-        data: Bytes[768] = b""
+        data: Bytes[1024] = b""
         ok, data = raw_call(
-            targets[i], calls[i], max_outsize=768, is_static_call=True, revert_on_failure=False
+            targets[i], calls[i], max_outsize=1024, is_static_call=True, revert_on_failure=False
         )
         flag: Bytes[1] = b"\x00"
         if ok:
