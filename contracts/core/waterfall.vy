@@ -180,7 +180,7 @@ def _slice(
     ha: int256 = accounts.head[account]
     hb: int256 = accounts.head[bidder]
     errors._require(ha & accounts.FROZEN_BIT != 0, errors.NOT_FROZEN)
-    errors._require(hb & accounts.FROZEN_BIT == 0, errors.FROZEN)
+    errors._require((hb & accounts.FROZEN_BIT != 0) == t.locked, errors.FROZEN)
     errors._require(account != bidder, errors.SELF_TRADE)
     errors._require(t.fraction != 0 and t.fraction <= ONE, errors.BAD_FRACTION)
     moved: int256 = 0

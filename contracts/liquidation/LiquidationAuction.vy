@@ -36,6 +36,7 @@ from contracts.liquidation import auction_ports
 from contracts.liquidation import auction_sale
 from contracts.liquidation import auction_settings
 from contracts.liquidation import curve as curves
+from contracts.liquidation import intent_book
 from contracts.liquidation import pre_liquidation
 from contracts.liquidation import runs
 from contracts.liquidation import slices
@@ -52,13 +53,15 @@ initializes: pre_liquidation[
     auction_pay := auction_pay,
     auction_ports := auction_ports,
     auction_settings := auction_settings,
+    intent_book := intent_book,
     runs := runs,
 ]
+initializes: intent_book
 initializes: auction_ports
 initializes: auction_clock[
     auction_ports := auction_ports, auction_settings := auction_settings, runs := runs
 ]
-initializes: auction_sale[auction_ports := auction_ports]
+initializes: auction_sale[auction_pay := auction_pay, auction_ports := auction_ports]
 initializes: auction_pay[auction_ports := auction_ports]
 
 exports: (
@@ -111,6 +114,7 @@ def start(account: uint256):
     """
     @notice Freezes an account with E < R and starts its auction. A start within `resume` seconds of the
             last end goes on where that one stood, on its curve; an account that was sold out starts anew.
+            The account's own intent is void.
     @param account The account.
     @dev Anyone; the caller is paid with the first slice. Errors: AuctionRunning, ClockStopped, Healthy.
     """
@@ -132,6 +136,7 @@ def start(account: uint256):
     run.starter = msg.sender
     run.noted = auction_sale._note(account, run.noted, standing.equity)
     runs._save(account, run)
+    intent_book._void(account)
     log ILiquidationAuction.Started(
         account=account,
         starter=msg.sender,
@@ -165,8 +170,9 @@ def bid(
     @return qu the bidder paid; negative: was paid by the fund.
     @dev Caller must be allowed to trade for `bidder`. Solvent accounts stay on sale until they are sold,
          cured or deleveraged, at x = 1 at most; insolvent ones until t_end (AuctionOver). If the fund may
-         pay only part, the slice shrinks to it. Errors: Expired, BadFraction, NotOwner, BadArgument (own
-         account), NoAuction, WrongAuction, ClockStopped, AuctionOver, Healthy, FundEmpty, CostLimit.
+         pay only part, the slice shrinks to it. In the clock's first `priority` seconds only intents fill.
+         Errors: Expired, BadFraction, NotOwner, BadArgument (own account), NoAuction, WrongAuction,
+         PriorityWindow, ClockStopped, AuctionOver, Healthy, FundEmpty, CostLimit.
     """
     errors._require(block.timestamp <= deadline, errors.EXPIRED)
     errors._require(max_fraction > 0 and max_fraction <= ONE, errors.BAD_FRACTION)
@@ -179,50 +185,15 @@ def bid(
     position: slices.Position = slices._position(standing)
     words: uint256[2] = auction_settings._terms(run.version)
     run = runs._advance(run, position.stopped, curves._field(words[0], 192, 16))
-    auction_sale._check_sale(
-        position, standing.equity < 0 and auction_clock._over(words[0], run.elapsed)
+    errors._require(
+        run.elapsed >= curves._field(words[1], 248, 8), errors.PRIORITY_WINDOW
     )
-    offer: slices.Slice = slices._slice(standing, position, words, run.elapsed, max_fraction)
-    limit: uint256 = 0
-    if offer.insolvent:
-        offer, limit = auction_sale._funded(standing, position.requirement, offer)
-    result: IMarginEngine.SliceResult = extcall auction_ports.ENGINE.sell_slice(
-        account,
-        bidder,
-        IMarginEngine.SliceTerms(
-            fraction=offer.fraction,
-            discount=offer.discount,
-            fee=offer.fee,
-            keeper_share=curves._field(words[1], 64, 16),
-            bonus=offer.bonus,
-            fund_limit=limit,
-            insolvent=offer.insolvent,
-            free=offer.free,
-        ),
+    net: int256 = 0
+    sold: uint256 = 0
+    run, net, sold = auction_sale._sell(
+        account, bidder, run, standing, position, words, max_fraction, False
     )
-    net: int256 = convert(result.paid, int256) - convert(result.from_fund, int256)
     errors._require(net <= cost_limit, errors.COST_LIMIT)
-    log ILiquidationAuction.Bid(
-        account=account,
-        bidder=bidder,
-        x=curves._x(words[0], run.elapsed),
-        fraction=offer.fraction,
-        cost=net,
-        fee=result.fee,
-        from_fund=result.from_fund,
-    )
-    if offer.fraction == ONE:
-        run.elapsed = 0  # sold out: whatever the account holds next is a new auction
-        run = auction_sale._finish(account, run)
-    elif offer.capped:
-        run = auction_sale._settle(account, run, curves._field(words[1], 0, 32))
-    else:
-        run = auction_sale._finish(account, run)  # sized to the target: no need to look again
-    ceiling: uint256 = max_value(uint256)
-    if not (offer.insolvent or offer.free):
-        ceiling = result.fee * curves._field(words[1], 64, 16) // 10_000
-    sold: uint256 = position.requirement * offer.fraction // ONE
-    run.starter = auction_pay._pay(account, run.starter, words[1], sold, ceiling)
     runs._save(account, run)
     return net
 
@@ -240,6 +211,7 @@ def end(account: uint256):
     standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
     position: slices.Position = slices._position(standing)
     if not run.running:
+        errors._require(intent_book.terms[account] == 0, errors.NO_AUCTION)  # frozen for its intent
         auction_sale._thaw_left(account, position)
         return
     errors._require(not slices._liquidatable(position), errors.NOTHING_TO_DO)
@@ -352,7 +324,11 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
         elapsed=run.elapsed,
         stopped=position.stopped,
         over=standing.equity < 0 and auction_clock._over(words[0], run.elapsed),
+        priority=0,
     )
+    priority: uint256 = curves._field(words[1], 248, 8)
+    if run.elapsed < priority:
+        quote.priority = priority - run.elapsed
     if position.stopped or quote.over or not slices._liquidatable(position):
         return quote
     offer: slices.Slice = slices._slice(standing, position, words, run.elapsed, ONE)

@@ -3,7 +3,7 @@
 """
 @title LiquidationAuctionOffers
 @license AGPL-3.0-only
-@notice Second bytecode of the liquidation auction: pre-liquidation, and what governance sets. Runs by
+@notice Second bytecode of the liquidation auction: pre-liquidation, intents, and what governance sets. Runs by
         delegate call on LiquidationAuction's storage; called directly it sees only its own empty one, and
         the engine does not know it.
 @custom:kill As LiquidationAuction: engine governance replaces the auction.
@@ -15,6 +15,8 @@ from contracts.liquidation import auction_pay
 from contracts.liquidation import auction_ports
 from contracts.liquidation import auction_sale
 from contracts.liquidation import auction_settings
+from contracts.liquidation import intent_book
+from contracts.liquidation import intents
 from contracts.liquidation import pre_liquidation
 from contracts.liquidation import runs
 from contracts.modules import governed
@@ -29,19 +31,34 @@ initializes: pre_liquidation[
     auction_pay := auction_pay,
     auction_ports := auction_ports,
     auction_settings := auction_settings,
+    intent_book := intent_book,
     runs := runs,
 ]
+initializes: intent_book
 initializes: auction_ports
 initializes: auction_clock[
     auction_ports := auction_ports, auction_settings := auction_settings, runs := runs
 ]
-initializes: auction_sale[auction_ports := auction_ports]
+initializes: auction_sale[auction_pay := auction_pay, auction_ports := auction_ports]
 initializes: auction_pay[auction_ports := auction_ports]
+initializes: intents[
+    auction_clock := auction_clock,
+    auction_ports := auction_ports,
+    auction_sale := auction_sale,
+    auction_settings := auction_settings,
+    intent_book := intent_book,
+    runs := runs,
+]
 
 exports: (
     auction_settings.curve,
     auction_settings.curve_of,
     auction_settings.set_curve,
+    intents.commit_intent,
+    intents.fill_intent,
+    intents.intent,
+    intents.release_intent,
+    intents.revoke_intent,
     pre_liquidation.pre_liquidate,
     pre_liquidation.pre_quote,
     pre_liquidation.set_pre_liquidation,

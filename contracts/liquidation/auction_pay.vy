@@ -26,7 +26,7 @@ def _pay(
     @param ceiling The most both get, qu.
     @return The starter still to be paid. Zero also where the engine refused to credit it.
     """
-    if sold < curves._field(terms, 208, 48) * TOK:
+    if sold < curves._field(terms, 208, 40) * TOK:
         return starter
     executed: uint256 = (
         curves._field(terms, 120, 40) * TOK + sold * curves._field(terms, 184, 24) // NANO

@@ -7,16 +7,89 @@
 """
 from contracts.interfaces import ILiquidationAuction
 from contracts.interfaces import IMarginEngine
+from contracts.liquidation import auction_clock
+from contracts.liquidation import auction_pay
 from contracts.liquidation import auction_ports
+from contracts.liquidation import curve as curves
 from contracts.liquidation import runs
 from contracts.liquidation import slices
 from contracts.modules import errors
 
+uses: auction_pay
 uses: auction_ports
 
+ONE: constant(uint256) = 10**18
 NANO: constant(uint256) = 10**9
 # A slice spans all of an account's markets: the fund books its payouts under this id.
 WHOLE_ACCOUNT: constant(uint256) = 256
+
+
+@internal
+def _sell(
+    account: uint256,
+    bidder: uint256,
+    running: runs.Run,
+    standing: IMarginEngine.Standing,
+    position: slices.Position,
+    words: uint256[2],
+    max_fraction: uint256,
+    locked: bool,
+) -> (runs.Run, int256, uint256):
+    """
+    @notice Sells a slice at the clock's price to an account that has agreed to it, ends the auction where
+            that leaves nothing to sell, and pays starter and executor.
+    @param running The run, its clock at now.
+    @param standing, position The account as of now.
+    @param words The curve.
+    @param max_fraction The most to sell, 1e-18.
+    @param locked Whether the bidder is frozen for its intent.
+    @return The run, to be saved; qu the bidder paid, negative: was paid by the fund; R sold, qu.
+    """
+    run: runs.Run = running
+    self._check_sale(position, standing.equity < 0 and auction_clock._over(words[0], run.elapsed))
+    offer: slices.Slice = slices._slice(standing, position, words, run.elapsed, max_fraction)
+    limit: uint256 = 0
+    if offer.insolvent:
+        offer, limit = self._funded(standing, position.requirement, offer)
+    keeper_share: uint256 = curves._field(words[1], 64, 16)
+    result: IMarginEngine.SliceResult = extcall auction_ports.ENGINE.sell_slice(
+        account,
+        bidder,
+        IMarginEngine.SliceTerms(
+            fraction=offer.fraction,
+            discount=offer.discount,
+            fee=offer.fee,
+            keeper_share=keeper_share,
+            bonus=offer.bonus,
+            fund_limit=limit,
+            insolvent=offer.insolvent,
+            free=offer.free,
+            locked=locked,
+        ),
+    )
+    net: int256 = convert(result.paid, int256) - convert(result.from_fund, int256)
+    log ILiquidationAuction.Bid(
+        account=account,
+        bidder=bidder,
+        x=curves._x(words[0], run.elapsed),
+        fraction=offer.fraction,
+        cost=net,
+        fee=result.fee,
+        from_fund=result.from_fund,
+    )
+    if offer.fraction == ONE:
+        run.elapsed = 0  # sold out: whatever the account holds next is a new auction
+        run = self._finish(account, run)
+    elif offer.capped:
+        run = self._settle(account, run, curves._field(words[1], 0, 32))
+    else:
+        run = self._finish(account, run)  # sized to the target: no need to look again
+    ceiling: uint256 = max_value(uint256)
+    if not (offer.insolvent or offer.free):
+        ceiling = result.fee * keeper_share // 10_000
+    sold: uint256 = position.requirement * offer.fraction // ONE
+    run.starter = auction_pay._pay(account, run.starter, words[1], sold, ceiling)
+    return run, net, sold
 
 
 @internal

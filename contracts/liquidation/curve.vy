@@ -17,12 +17,12 @@ from contracts.modules import errors
 #   0-31 buffer | 32-63 fee, uint32, nano of R | 64-79 keeper_share, uint16, 1e-4
 #   80-119 start_flat | 120-159 exec_flat, uint40, quote token units
 #   160-183 start_share | 184-207 exec_share, uint24, nano of R
-#   208-255 min_requirement, uint48, quote token units
+#   208-247 min_requirement, uint40, quote token units | 248-255 priority, uint8, seconds
 # Word 2, the last resort, and what comes before the auction:
 #   0-31 charge_cap, uint32, nano of the mark | 32-63 charge_window, uint32, seconds
 #   64-79 social_share, uint16, 1e-4
 #   80-111 pre_band | 112-143 pre_premium | 144-175 pre_fee, uint32, nano of R
-#   176-191 pre_cap, uint16, 1e-4 of an account
+#   176-191 pre_cap, uint16, 1e-4 of an account | 192-223 intent_margin, uint32, nano of R
 
 NANO: constant(uint256) = 10**9
 TOK: constant(uint256) = 10**9  # qu of a quote token unit
@@ -47,6 +47,9 @@ MAX_RESUME: constant(uint256) = 604_800
 MAX_INCENTIVE: constant(uint256) = 5_000_000
 MAX_CHARGE: constant(uint256) = 100_000_000  # 10 % of the mark per window
 MAX_SOCIAL: constant(uint256) = 9_000  # the supply index never reaches zero
+# Free initial margin per R: at least R itself, for R_init of what is taken; at most what fits its field.
+MIN_INTENT_MARGIN: constant(uint256) = 10**9
+MAX_INTENT_MARGIN: constant(uint256) = 4 * 10**9
 MAX_PRE_CAP: constant(uint256) = 5_000  # an hour leaves the owner at least half of what it had
 
 
@@ -176,6 +179,14 @@ def _check(c: ILiquidationAuction.Curve):
         and (c.pre_cap > 0 or c.pre_band == 0),
         errors.BAD_CURVE,
     )
+    # Intents: their window is short, and x has not come far in it.
+    errors._require(
+        c.priority < 2**8
+        and c.priority <= c.t_mid
+        and c.intent_margin >= MIN_INTENT_MARGIN
+        and c.intent_margin <= MAX_INTENT_MARGIN,
+        errors.BAD_CURVE,
+    )
     # The last resort.
     errors._require(
         c.charge_cap > 0
@@ -199,7 +210,7 @@ def _check_pay(c: ILiquidationAuction.Curve):
         and c.exec_flat < 2**40
         and c.start_share < 2**24
         and c.exec_share < 2**24
-        and c.min_requirement < 2**48,
+        and c.min_requirement < 2**40,
         errors.BAD_CURVE,
     )
     pay: uint256 = (
@@ -236,14 +247,16 @@ def _pack(c: ILiquidationAuction.Curve) -> uint256[3]:
         | (c.exec_flat << 120)
         | (c.start_share << 160)
         | (c.exec_share << 184)
-        | (c.min_requirement << 208),
+        | (c.min_requirement << 208)
+        | (c.priority << 248),
         c.charge_cap
         | (c.charge_window << 32)
         | (c.social_share << 64)
         | (c.pre_band << 80)
         | (c.pre_premium << 112)
         | (c.pre_fee << 144)
-        | (c.pre_cap << 176),
+        | (c.pre_cap << 176)
+        | (c.intent_margin << 192),
     ]
 
 
@@ -271,7 +284,7 @@ def _unpack(w: uint256[3]) -> ILiquidationAuction.Curve:
         start_share=self._field(w[1], 160, 24),
         exec_flat=self._field(w[1], 120, 40),
         exec_share=self._field(w[1], 184, 24),
-        min_requirement=self._field(w[1], 208, 48),
+        min_requirement=self._field(w[1], 208, 40),
         charge_cap=self._field(w[2], 0, 32),
         charge_window=self._field(w[2], 32, 32),
         social_share=self._field(w[2], 64, 16),
@@ -279,4 +292,6 @@ def _unpack(w: uint256[3]) -> ILiquidationAuction.Curve:
         pre_premium=self._field(w[2], 112, 32),
         pre_fee=self._field(w[2], 144, 32),
         pre_cap=self._field(w[2], 176, 16),
+        priority=self._field(w[1], 248, 8),
+        intent_margin=self._field(w[2], 192, 32),
     )

@@ -18,6 +18,7 @@ from contracts.liquidation import auction_pay
 from contracts.liquidation import auction_ports
 from contracts.liquidation import auction_settings
 from contracts.liquidation import curve as curves
+from contracts.liquidation import intent_book
 from contracts.liquidation import runs
 from contracts.liquidation import sizing
 from contracts.liquidation import slices
@@ -26,6 +27,7 @@ from contracts.modules import errors
 uses: auction_pay
 uses: auction_ports
 uses: auction_settings
+uses: intent_book
 uses: runs
 
 ONE: constant(uint256) = 10**18
@@ -85,7 +87,7 @@ def pre_liquidate(
     @dev Caller must be allowed to trade for `bidder`. The account must not be in auction; one that an
          auction since replaced left frozen is thawed, as `end` would. Errors: Expired, BadFraction (also
          where a leg would keep fewer than min_lots), NotOwner, BadArgument (own account), NotOptedIn,
-         AuctionRunning, StalePrice, OutsideBand, HourlyCap, CostLimit; the engine's for the bidder.
+         AuctionRunning, Frozen (for its intent), StalePrice, OutsideBand, HourlyCap, CostLimit; the engine's for the bidder.
     """
     errors._require(block.timestamp <= deadline, errors.EXPIRED)
     errors._require(max_fraction > 0 and max_fraction <= ONE, errors.BAD_FRACTION)
@@ -94,6 +96,7 @@ def pre_liquidate(
     word: uint256 = self.consents[account]
     errors._require(self._until(word) >= block.timestamp, errors.NOT_OPTED_IN)
     errors._require(not runs._load(account).running, errors.AUCTION_RUNNING)
+    errors._require(intent_book.terms[account] == 0, errors.FROZEN)
     words: uint256[3] = auction_settings.stored[auction_settings.version]
     standing: IMarginEngine.Standing = extcall auction_ports.ENGINE.freeze(account)
     errors._require(standing.state == 0, errors.STALE_PRICE)
@@ -120,6 +123,7 @@ def pre_liquidate(
             fund_limit=0,
             insolvent=False,
             free=False,
+            locked=False,
         ),
     )
     errors._require(result.paid <= cost_limit, errors.COST_LIMIT)
@@ -171,6 +175,7 @@ def pre_quote(account: uint256) -> ILiquidationAuction.PreQuote:
     if (
         until < block.timestamp
         or runs._load(account).running
+        or intent_book.terms[account] != 0
         or standing.state != 0
         or room == 0
         or not self._within(standing, words[2])

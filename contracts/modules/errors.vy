@@ -101,6 +101,12 @@ COLLATERAL_LEFT: constant(uint256) = 2387400493  # CollateralLeft()
 NOT_OPTED_IN: constant(uint256) = 1767978610  # NotOptedIn()
 OUTSIDE_BAND: constant(uint256) = 2368645697  # OutsideBand()
 HOURLY_CAP: constant(uint256) = 803838690  # HourlyCap()
+NO_INTENT: constant(uint256) = 2829868664  # NoIntent()
+INTENT_OPEN: constant(uint256) = 1993881431  # IntentOpen()
+INTENT_MARGIN: constant(uint256) = 695945744  # IntentMargin()
+INTENT_SCOPE: constant(uint256) = 780201771  # IntentScope()
+BELOW_PREMIUM: constant(uint256) = 4292297183  # BelowPremium()
+PRIORITY_WINDOW: constant(uint256) = 1045480437  # PriorityWindow()
 BAD_CURVE: constant(uint256) = 2672659157  # BadCurve()
 
 # fund

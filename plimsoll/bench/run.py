@@ -54,6 +54,7 @@ def measure(progress: Callable[[str], None] | None = None) -> tuple[Gas, Breakdo
             ("surfaces", _surfaces),
             ("auctions", _auctions),
             ("before auctions", _pre_liquidations),
+            ("intents", _intents),
             *((f"{n} holders", _whole_waterfall(n)) for n in HOLDERS),
             ("no deficit", lambda h: {"deleverage_1_no_deficit": _deleverage(h, 10, 0.87)}),
             ("fund pays", lambda h: {"deleverage_1_fund_pays": _deleverage(h, 10, 0.65, 10**6)}),
@@ -243,6 +244,29 @@ def _auctions(house: House) -> Gas:
                 gas["auction_start_8"] = start
         house.check()
         house.revert(before)
+    return gas
+
+
+def _intents(house: House) -> Gas:
+    """Accounts of one position sold to an intent that stands; the second alike is measured."""
+    maker, keeper = house.actor("maker", RICH), house.actor("keeper", 1_000)
+    backer = house.actor("backer", 1_000_000)
+    house.insure(100_000)
+    house.open_markets(backer, maker, range(1), 1)
+    debtors = [house.actor(f"debtor{number}", 8_000) for number in range(2)]
+    for debtor in debtors:
+        house.open_markets(debtor, maker, range(1), 24)
+    expiry = house.chain.block()[1] + 20 * 86_400
+    terms = (100_000 * 10**6, 10**15, 0, expiry, True, 2**256 - 1)
+    gas = {
+        "commit_intent": house.do(backer, "LiquidationAuction", "commit_intent", backer.id(), terms)
+    }
+    _fall(house, debtors[1])
+    for debtor in debtors:
+        house.do(keeper, "LiquidationAuction", "start", debtor.id())
+        house.chain.advance(12)
+        call = (debtor.id(), backer.id(), FOREVER)
+        gas["intent_fill_1"] = house.do(keeper, "LiquidationAuction", "fill_intent", *call)
     return gas
 
 

@@ -57,6 +57,7 @@ BARS: tuple[Operation, ...] = (
         "2.15M",
         "P1 liquidate 138-142k, Velar 1.13M",
     ),
+    Operation("intent_fill_1", "an intent takes a slice of one perp, it holds it", 200_000),
     Operation("auction_bid_1", "slice of one perp, bidder holds it", 180_000),
     Operation(
         "deleverage_1",
@@ -93,6 +94,7 @@ EXTRA: tuple[Operation, ...] = (
     Operation("surface_8", "eight implied slices in one report, 1 signer"),
     Operation("cancel", "one order, repeat"),
     Operation("realise", "a position's loss to cash, by its owner"),
+    Operation("commit_intent", "an account that holds a position promises to take slices"),
     Operation("pre_liquidate_1", "slice of one perp of an account in the band, bidder holds it"),
     Operation("deleverage_1_no_deficit", "solvent account: nobody pays"),
     Operation("deleverage_1_fund_pays", "insolvent account: the fund pays all"),

@@ -210,6 +210,8 @@ class Auction(Model):
     pre_premium_percent: Fraction
     pre_fee_percent: Fraction
     pre_cap_bps: Bps
+    priority_seconds: Seconds
+    intent_margin_percent: Fraction
 
     def struct(self) -> dict[str, int]:
         """The auction's `Curve` struct."""
@@ -239,6 +241,8 @@ class Auction(Model):
             "pre_premium": self.percent("pre_premium_percent", -9),
             "pre_fee": self.percent("pre_fee_percent", -9),
             "pre_cap": self.pre_cap_bps,
+            "priority": self.priority_seconds,
+            "intent_margin": self.percent("intent_margin_percent", -9),
         }
 
 

@@ -170,6 +170,8 @@ _CURVE = {
     "pre_premium_percent": ("pre_premium", PERCENT),
     "pre_fee_percent": ("pre_fee", PERCENT),
     "pre_cap_bps": ("pre_cap", PLAIN),
+    "priority_seconds": ("priority", PLAIN),
+    "intent_margin_percent": ("intent_margin", PERCENT),
 }
 _CAPS = {
     "cap_per_event_bps": ("per_event", PLAIN),

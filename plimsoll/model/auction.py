@@ -34,6 +34,8 @@ MAX_INCENTIVE = 5_000_000
 MAX_CHARGE = 100_000_000
 MAX_SOCIAL = 9_000
 MAX_PRE_CAP = 5_000
+MIN_INTENT_MARGIN = NANO
+MAX_INTENT_MARGIN = 4 * NANO
 
 TURNS = 8
 SLACK = 256
@@ -78,6 +80,8 @@ class Curve:
     pre_premium: int = 0
     pre_fee: int = 0
     pre_cap: int = 0
+    priority: int = 0
+    intent_margin: int = 3 * NANO
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,9 @@ def check(curve: Curve) -> None:
         curve.pre_fee <= curve.fee,
         curve.pre_cap <= MAX_PRE_CAP,
         curve.pre_cap > 0 or curve.pre_band == 0,
+        curve.priority < 2**8,
+        curve.priority <= curve.t_mid,
+        MIN_INTENT_MARGIN <= curve.intent_margin <= MAX_INTENT_MARGIN,
     )
     if not all(rules):
         broken = [number for number, kept in enumerate(rules) if not kept]
@@ -210,7 +217,7 @@ def check(curve: Curve) -> None:
 
 
 def _pay_in_bounds(curve: Curve) -> bool:
-    if max(curve.start_flat, curve.exec_flat) >= 2**40 or curve.min_requirement >= 2**48:
+    if max(curve.start_flat, curve.exec_flat) >= 2**40 or curve.min_requirement >= 2**40:
         return False
     if max(curve.start_share, curve.exec_share) >= 2**24:
         return False

@@ -153,6 +153,7 @@ class SliceTerms(NamedTuple):
     fund_limit: int = 0
     insolvent: bool = False
     free: bool = False
+    locked: bool = False
 
 
 class SliceResult(NamedTuple):

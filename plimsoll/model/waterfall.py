@@ -38,7 +38,7 @@ def sell_slice(house: Accounts, account: int, bidder: int, t: SliceTerms) -> Sli
     cash.accrue(house.now)
     a, b = house.account(account), house.account(bidder)
     require(a.frozen, "NotFrozen")
-    require(not b.frozen, "Frozen")
+    require(b.frozen == t.locked, "Frozen")
     require(account != bidder, "SelfTrade")
     require(0 < t.fraction <= ONE, "BadFraction")
     moved = 0

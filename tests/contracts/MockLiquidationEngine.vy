@@ -13,6 +13,7 @@ ONE: constant(uint256) = 10**18
 
 standings: HashMap[uint256, IMarginEngine.Standing]
 frozen: public(HashMap[uint256, bool])
+held: public(HashMap[uint256, uint256])
 versions: public(HashMap[uint256, uint256])
 operators: public(HashMap[uint256, HashMap[address, bool]])
 deficits: public(HashMap[uint256, uint256])
@@ -149,6 +150,37 @@ def keeper_budget() -> uint256:
 
 
 @external
+@view
+def margin(account: uint256) -> IMarginEngine.Margin:
+    """
+    @notice As the standing, R_init twice R.
+    """
+    s: IMarginEngine.Standing = self.standings[account]
+    return IMarginEngine.Margin(
+        equity=s.equity,
+        requirement=s.linear + s.superlinear,
+        initial_equity=s.equity,
+        initial_requirement=2 * (s.linear + s.superlinear),
+    )
+
+
+@external
+def set_frozen(account: uint256, now: bool):
+    """
+    @notice Freezes or thaws by hand.
+    """
+    self.frozen[account] = now
+
+
+@external
+def set_held(account: uint256, markets: uint256):
+    """
+    @notice The markets an account holds.
+    """
+    self.held[account] = markets
+
+
+@external
 def freeze(account: uint256) -> IMarginEngine.Standing:
     """
     @notice Freezes.
@@ -208,6 +240,8 @@ def sell_slice(
     """
     @notice Moves a slice of the standing.
     """
+    errors._require(self.frozen[bidder] == terms.locked, errors.FROZEN)
+    errors._require(not self.refuses[bidder], errors.UNDERWATER)
     s: IMarginEngine.Standing = self.standings[account]
     result: IMarginEngine.SliceResult = empty(IMarginEngine.SliceResult)
     scaled: int256 = s.equity * convert(terms.fraction, int256)

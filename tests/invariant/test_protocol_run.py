@@ -38,6 +38,9 @@ WEIGHTS = {
     "week": 1,
     "opt": 3,
     "pre": 8,
+    "commit": 2,
+    "intent": 8,
+    "release": 2,
 }
 
 
@@ -57,6 +60,8 @@ class Protocol:
         self.liquidator = self.house.actor("liquidator", quote=2_000_000)
         self.traders = [self.house.actor(f"trader{i}", quote=3_000 * (i + 1)) for i in range(6)]
         self.ids = [a.id for a in (self.maker, self.liquidator, *self.traders)]
+        self.backers = [self.house.actor(f"backer{i}", quote=60_000) for i in range(2)]
+        self.ids += [one.id for one in self.backers]
         self.house.insure(50_000)
         self.house.evm.advance(15)
 
@@ -339,6 +344,56 @@ class Protocol:
         assert used <= self.curve.pre_cap * ONE // 10_000, f"over the hour's cap: {used}"
         assert not self.engine.head(trader.id) >> 226 & 1, "left frozen"
 
+    def commit(self) -> None:
+        """An intent; the account is frozen for it, and for nothing else."""
+        backer, rnd = self.random.choice(self.backers), self.random
+        terms = (
+            rnd.choice((100, 2_000, 15_000)) * 10**6,
+            10**12,
+            rnd.choice((0, 100_000_000, NANO)),
+            self.house.evm.timestamp + rnd.choice((3_600, 86_400)),
+            True,
+            rnd.choice((1, 3)),
+        )
+        self.try_("commit", lambda: self.auction.commit_intent(backer.id, terms, sender=backer))
+
+    def release(self) -> None:
+        backer = self.random.choice(self.backers)
+        if self.random.random() < 0.5:
+            self.try_("revoke", lambda: self.auction.revoke_intent(backer.id, sender=backer))
+        self.try_("release", lambda: self.auction.release_intent(backer.id, sender=backer))
+        frozen = bool(self.engine.head(backer.id) >> 226 & 1)
+        standing = self.auction.intent(backer.id).expiry != 0
+        assert frozen == standing or self.auction.auction(backer.id).running
+
+    def intent(self) -> None:
+        """P15, P16, P19 of a fill: what an intent takes, at a price within its premium."""
+        running = self.running()
+        if not running:
+            return
+        trader, backer = self.random.choice(running), self.random.choice(self.backers)
+        before, fund = self.standing(trader.id), self.engine.fund_balance()
+        quote, made = self.auction.cost(trader.id), self.auction.intent(backer.id)
+        refused = self.try_(
+            "fill_intent",
+            lambda: self.auction.fill_intent(trader.id, backer.id, 2**40, sender=self.liquidator),
+        )
+        if self.counted(before) >= self.requirement(before) or quote.x < made.premium:
+            assert refused, f"P15: {before}, x {quote.x} of an intent from {made.premium} on"
+        if refused:
+            return
+        after, paid = self.standing(trader.id), fund - self.engine.fund_balance()
+        if before.equity >= 0:
+            assert paid <= 0, f"P19: the fund paid {paid} for a solvent account"
+            lost = 40 if quote.cost == 0 else 0
+            kept = after.equity * self.requirement(before)
+            floor = (before.equity - lost) * self.requirement(after)
+            assert kept >= floor, f"P16: {before} -> {after}"
+        left = self.auction.intent(backer.id).capacity
+        assert left < made.capacity, "capacity used twice"
+        frozen = bool(self.engine.head(backer.id) >> 226 & 1)
+        assert frozen == (left > 0), "the lock follows the intent"
+
     def deleverage(self) -> None:
         running = self.running()
         if not running:
@@ -378,7 +433,16 @@ def test_protocol__random_use__properties_hold(machine_steps: int, seed: int) ->
         except AssertionError as wrong:
             raise AssertionError(f"seed {seed}, step {number}: {wrong}") from wrong
     print(dict(sorted(protocol.events.items())))
-    for event in ("start", "bid", "end", "deleverage", "withdraw", "insure", "pre_liquidate"):
+    for event in (
+        "start",
+        "bid",
+        "end",
+        "deleverage",
+        "withdraw",
+        "insure",
+        "pre_liquidate",
+        "commit",
+    ):
         assert protocol.events[event] > 0, f"the run never met: {event}"
 
 

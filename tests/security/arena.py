@@ -187,7 +187,7 @@ class Arena:
         mine, other = account_id(owner), people["maker"].id
         sick, liquidator = people["sick"].id, people["liquidator"].id
         one = fill(house, owner, people["maker"], 1, 1_820)
-        slice_terms = (ONE // 10, 0, 0, 0, 0, 0, False, False)
+        slice_terms = (ONE // 10, 0, 0, 0, 0, 0, False, False, False)
         sale = (10**30, 10**9, 3_600, 5_000, 10_000)
         calls = {
             "deposit": (mine, TOKEN),
@@ -262,6 +262,10 @@ class Arena:
             "sync": (sick,),
             "set_curve": (curve,),
             "set_pre_liquidation": (account_id(owner), True),
+            "commit_intent": (account_id(owner) + 3, intent_until(self.house, 10 * DAY)),
+            "revoke_intent": (account_id(owner) + 4,),
+            "release_intent": (people["lapsed"].id,),
+            "fill_intent": (sick, people["backer"].id, FOREVER),
             "pre_liquidate": (people["thin"].id, account_id(owner), ONE, 10**30, FOREVER),
         }
         return {("LiquidationAuction", name): args for name, args in calls.items()}
@@ -299,7 +303,8 @@ def build(house: House, owner: str) -> Arena:
     house.tokens["other"] = house.evm.deploy(
         compile_contract("MintableToken", contracts=TEST_CONTRACTS), 18
     )
-    for name in ("sick", "weak", "cured", "escrowed", "thin"):
+    house.actor("backer", quote=100_000)
+    for name in ("sick", "weak", "cured", "escrowed", "thin", "lapsed"):
         house.actor(name, quote=10_000)
     broken = house.actor("broken", quote=10_000)
     for name in ("alice", "bob"):
@@ -337,6 +342,7 @@ def build(house: House, owner: str) -> Arena:
     house.trade("ETH-PERP", broken, maker, 1, 2_000, 1)
     house.advance(3_600, refresh=True)
     move_price(house, 1_820)
+    _intents(house, owner)
     for name in ("sick", "cured"):
         house.auction.start(people[name].id, sender=people["keeper"])
     house.deposit(people["cured"], 50_000)
@@ -388,6 +394,25 @@ def signed_order(house: House, name: str, nonce: int) -> orders.SignedOrder:
     )
     domain = orders.Domain(house.evm.chain_id, house.orders.address)
     return orders.sign(order, domain, key_of(name))
+
+
+def intent_until(house: House, seconds: int) -> tuple[Any, ...]:
+    """1,000 USD of R of any account, from the first second on."""
+    return (1_000 * TOKEN, 10**12, 0, house.evm.timestamp + seconds, True, 2**256 - 1)
+
+
+def _intents(house: House, owner: str) -> None:
+    """Committed: a backer, the owner's account 4, and one whose intent has just expired."""
+    mine = account_id(owner)
+    house.mint(owner, 20_000)
+    for index in (3, 4):
+        house.engine.deposit(mine + index, 5_000 * TOKEN, sender=owner)
+    backer, lapsed = house.actors["backer"], house.actors["lapsed"]
+    days = intent_until(house, 10 * DAY)
+    house.auction.commit_intent(lapsed.id, intent_until(house, 1), sender=lapsed)
+    house.auction.commit_intent(backer.id, days, sender=backer)
+    house.auction.commit_intent(mine + 4, days, sender=owner)
+    house.evm.advance(2)
 
 
 def _thin(house: House) -> None:

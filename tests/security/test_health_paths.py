@@ -26,6 +26,7 @@ LOWERING = {
     ("CollateralVault", "withdraw"): "by collateral_changed",
     ("LiquidationAuction", "bid"): "by sell_slice",
     ("LiquidationAuction", "deleverage"): "by deleverage",
+    ("LiquidationAuction", "fill_intent"): "the intent's account by sell_slice",
     ("LiquidationAuction", "pre_liquidate"): "the bidder by sell_slice; what is sold asked for it",
     ("SignedOrders", "fill_pair"): "by settle",
     ("SignedOrders", "fill"): "by settle",

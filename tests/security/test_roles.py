@@ -173,6 +173,14 @@ TABLE = {
     ("LiquidationAuction", "set_curve"): rule(GOVERNANCE, "NotGovernance"),
     ("LiquidationAuction", "set_pre_liquidation"): rule("trader", "NotOwner"),
     ("LiquidationAuction", "pre_liquidate"): rule(TRADERS, "NotOwner"),
+    ("LiquidationAuction", "commit_intent"): rule("trader", "NotOwner"),
+    ("LiquidationAuction", "revoke_intent"): rule("trader", "NotOwner"),
+    ("LiquidationAuction", "release_intent"): rule(ANYONE),
+    ("LiquidationAuction", "fill_intent"): rule(ANYONE),
+    ("LiquidationAuctionOffers", "commit_intent"): rule(NOBODY, "NotOwner"),
+    ("LiquidationAuctionOffers", "revoke_intent"): rule("trader", "NotOwner", "NoIntent"),
+    ("LiquidationAuctionOffers", "release_intent"): rule(ANYONE, "", "NoIntent"),
+    ("LiquidationAuctionOffers", "fill_intent"): rule(ANYONE, "", "NoAuction"),
     # On its own storage the second bytecode has no curve and no owner but its creator.
     ("LiquidationAuctionOffers", "set_curve"): rule(NOBODY, "NotGovernance"),
     ("LiquidationAuctionOffers", "set_pre_liquidation"): rule("trader", "NotOwner"),
@@ -218,6 +226,7 @@ SELF = {
         )
     },
     ("InsuranceFund", "request_redeem", "InsuranceFund"): None,
+    ("LiquidationAuctionOffers", "commit_intent", "trader"): "NotAuction",
 }
 
 

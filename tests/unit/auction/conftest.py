@@ -65,6 +65,7 @@ class World:
     starter: str
     liquidator: str
     stranger: str
+    backer: int = 0  # an account with an intent, in the tests about them
 
     @property
     def account(self) -> int:
@@ -87,6 +88,12 @@ class World:
         self.stand(standing)
         self.auction.start(self.account, sender=self.starter)
         self.run(after)
+
+    def begin_again(self) -> None:
+        """Another auction of the same account, SOLVENT."""
+        self.stand(SOLVENT)
+        if not self.auction.auction(self.account).running:
+            self.auction.start(self.account, sender=self.starter)
 
     def run(self, seconds: int) -> None:
         while seconds > 0:

@@ -48,7 +48,11 @@ BAD: list[dict[str, int]] = [
     {"exec_flat": 2**40},
     {"start_share": 2**24},
     {"exec_share": 2**24},
-    {"min_requirement": 2**48},
+    {"min_requirement": 2**40},
+    {"priority": 256},
+    {"priority": CURVE.t_mid + 1},
+    {"intent_margin": NANO - 1},
+    {"intent_margin": 4 * NANO + 1},
     {"min_requirement": 0},  # flat pay on dust
     {"fee": 0},  # pay without a penalty
     {"keeper_share": 0},
