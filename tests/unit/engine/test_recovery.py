@@ -1,0 +1,131 @@
+"""Recoveries: later income refills a loss before the fund or the treasury takes any of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stage import (
+    TOK,
+    TOKEN,
+    USD,
+    cash,
+    conserves,
+    fill,
+    move_price,
+    ruin,
+    run_auction,
+)
+
+DAY = 86_400
+RECOVERING = 1 << 191
+
+
+@pytest.fixture
+def burnt(house):
+    """A loss was socialised, nobody has a position or a loan; the amount."""
+    ruin(house, 50, 1_600)
+    trader = house.actors["trader"]
+    house.auction.start(trader.id)
+    run_auction(house, trader.id, 1_260)
+    receipt = house.auction.deleverage(trader.id, 0)
+    amount = receipt.event("Deleveraged").socialised
+    assert amount > 0
+    assert house.engine.solvency().owed == amount
+    if house.engine.market(0).fees:
+        house.engine.collect_fees(0)  # the trade's own
+    move_price(house, 2_000)
+    return amount
+
+
+def earn(house, size=10):
+    """A round trip's fees wait in the market; their sum."""
+    one, other = house.actors["liquidator"], house.actors["maker"]
+    house.settle([fill(house, one, other, size, flags=1), fill(house, other, one, size)])
+    return house.engine.market(0).fees
+
+
+def wealth(house):
+    """All positive cash, quote units."""
+    return house.engine.solvency().supplied
+
+
+def test_collect_fees__while_a_loss_waits__fills_the_pot_before_fund_and_treasury(house, burnt):
+    fund, sheet = house.engine.fund_balance(), house.engine.solvency()
+    treasury = cash(house, house.engine.fee_split() % 2**160 << 96)
+    fees = earn(house)
+    receipt = house.engine.collect_fees(0)
+    after = house.engine.solvency()
+    assert (sheet.owed - after.owed, after.pot - sheet.pot) == (fees, fees)
+    assert house.engine.fund_balance() == fund
+    assert cash(house, house.engine.fee_split() % 2**160 << 96) == treasury
+    assert receipt.event("FeesCollected").treasury == 0
+    conserves(house)
+
+
+def test_recover__over_the_week__pays_the_pot_into_positive_cash(house, burnt, stranger):
+    earn(house, 100)
+    house.engine.collect_fees(0)
+    house.engine.recover(sender=stranger)
+    pot, before = house.engine.solvency().pot, wealth(house)
+    house.engine.recover(sender=stranger)
+    assert wealth(house) - before <= 2 * 10**12  # a second's crumb at most
+    pot, before = house.engine.solvency().pot, wealth(house)
+    paid = 0
+    for _ in range(3):
+        house.advance(DAY)
+        house.engine.recover(sender=stranger)
+        left = house.engine.solvency().pot
+        assert left < pot - paid
+        paid = pot - left
+        assert -1 <= paid - (wealth(house) - before) <= 200  # what no share took is dust
+        conserves(house)
+    house.advance(7 * DAY)
+    house.engine.recover(sender=stranger)
+    assert house.engine.solvency().pot == 0
+
+
+def test_deposit__in_front_of_a_recovery__takes_none_of_what_is_due(house, burnt, stranger):
+    earn(house)
+    house.engine.collect_fees(0)
+    house.advance(3 * DAY)
+    house.mint(stranger, 100_000_000)
+    house.engine.deposit(stranger.id, 100_000_000 * TOKEN, sender=stranger)
+    house.engine.recover(sender=stranger)
+    assert cash(house, stranger.id) <= 100_000_000 * USD
+    house.engine.withdraw(stranger.id, cash(house, stranger.id) // TOK, stranger, sender=stranger)
+    assert house.quote.balanceOf(stranger) <= 100_000_000 * TOKEN
+    conserves(house)
+
+
+def test_recover__all_of_it__makes_every_share_whole_and_no_more(house, burnt):
+    before = house.engine.indices() % 2**96
+    for _ in range(60):
+        if house.engine.indices() & RECOVERING == 0:
+            break
+        earn(house, 300)
+        house.engine.collect_fees(0)
+        house.advance(15 * DAY, refresh=True)
+        house.engine.recover()
+        conserves(house)
+    index, whole = house.engine.indices() % 2**96, house.engine.indices() >> 96 & (2**95 - 1)
+    assert house.engine.indices() & RECOVERING == 0
+    assert before < index <= whole
+    sheet = house.engine.solvency()
+    assert sheet.owed == sheet.pot == house.engine.recovery() == 0
+    fund, fees = house.engine.fund_balance(), earn(house)
+    house.engine.collect_fees(0)
+    assert house.engine.fund_balance() > fund  # the fund's turn again
+    assert fees
+
+
+def test_recover__nothing_waits__does_nothing(house, stranger):
+    words = house.engine.indices(), house.engine.totals(), house.engine.recovery()
+    house.engine.recover(sender=stranger)
+    assert (house.engine.indices(), house.engine.totals(), house.engine.recovery()) == words
+
+
+def test_fund_deposit__while_a_loss_waits__stays_the_depositors(house, burnt):
+    owed = house.engine.solvency().owed
+    house.insure(1_000)
+    assert house.engine.fund_balance() >= 1_000 * USD
+    assert house.engine.solvency().owed == owed
