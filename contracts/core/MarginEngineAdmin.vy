@@ -55,6 +55,7 @@ exports: (
     # words, as stored: layouts in the modules
     accounts.head,
     accounts.held,
+    engine_views.account_version,
     accounts.operators,
     cash.indices,
     cash.totals,

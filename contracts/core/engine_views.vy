@@ -14,6 +14,7 @@ from contracts.core import cash
 from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import ledger
+from contracts.interfaces import ICollateralVault
 from contracts.interfaces import IMarginEngine
 from contracts.interfaces import IRiskModel
 from contracts.modules import errors
@@ -287,3 +288,30 @@ def vault() -> address:
     @notice The collateral vault.
     """
     return health.VAULT
+
+
+@external
+@view
+@reentrant
+def account_version(account: uint256) -> uint256:
+    """
+    @notice A hash of all an account holds and of what deleveraging did to it; prices and accrual do not enter.
+            Readable mid-call: a hash of words, of no use to a re-entrant caller.
+    @param account Account id.
+    """
+    h: int256 = accounts.head[account]
+    version: bytes32 = keccak256(abi_encode(account, h))
+    bits: uint256 = accounts.held[account]
+    for _: uint256 in range(72):
+        if bits == 0:
+            break
+        m: uint256 = health._lowest(bits)
+        bits &= unsafe_sub(bits, 1)  # bits != 0
+        # Charges and epochs of the market, without its open interest, which strangers move.
+        sides: int256 = ledger.hot[m] & ((((1 << 96) - 1) << 48) ^ -1)
+        version = keccak256(abi_encode(version, ledger.positions[account][m], sides))
+    if accounts._collateral(h) != 0:
+        version = keccak256(
+            abi_encode(version, staticcall ICollateralVault(health.VAULT).holdings(account))
+        )
+    return convert(version, uint256)

@@ -14,6 +14,7 @@ from contracts.core import ledger
 from contracts.interfaces import ICollateralVault
 from contracts.interfaces import IMarginEngine
 from contracts.interfaces import IRiskModel
+from contracts.interfaces import ISliceTaker
 from contracts.modules import errors
 from contracts.modules import quote_word
 from contracts.modules import rounding
@@ -241,6 +242,8 @@ def _slice(
         cash._to_fund(r.fee - kept)
     accounts.head[account] = ha
     accounts.head[bidder] = hb
+    if t.callback != empty(address):
+        hb = self._call_back(account, bidder, t, r, w)
     cash._reprice()
     errors._require(
         accounts._mode(hb) != accounts.ISOLATED or accounts._perps(hb) < 2, errors.WRONG_MODE
@@ -255,6 +258,36 @@ def _slice(
         from_fund=r.from_fund,
     )
     return r
+
+
+@internal
+def _call_back(
+    account: uint256,
+    bidder: uint256,
+    t: IMarginEngine.SliceTerms,
+    r: IMarginEngine.SliceResult,
+    w: uint256,
+) -> int256:
+    """
+    @notice Lets the bidder's contract act between the slice and its check, and takes what it brings.
+    @dev Everything but the rate is stored before, so that views are true in between. The engine's lock is
+         held: nothing that touches an account, the fund's or the keepers' money can be called, through
+         whatever contract, since all of it ends here. What stays open writes only what anybody could
+         have written in the transaction before: a price poked here is in force for the check only.
+    @return The bidder's head.
+    """
+    amount: uint256 = extcall ISliceTaker(t.callback).on_slice(
+        account, bidder, t.fraction, r.moved, r.paid, r.from_fund
+    )
+    h: int256 = accounts.head[bidder]
+    if amount == 0:
+        return h
+    extcall ICollateralVault(health.VAULT).pull_quote(t.callback, amount)
+    cash._move_vault(convert(amount, int256))
+    h = cash._credit(h, w, convert(amount * cash.TOK, int256))
+    accounts.head[bidder] = h
+    log IMarginEngine.Deposited(account=bidder, payer=t.callback, amount=amount)
+    return h
 
 
 @internal

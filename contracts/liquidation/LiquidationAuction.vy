@@ -174,28 +174,54 @@ def bid(
          Errors: Expired, BadFraction, NotOwner, BadArgument (own account), NoAuction, WrongAuction,
          PriorityWindow, ClockStopped, AuctionOver, Healthy, FundEmpty, CostLimit.
     """
-    errors._require(block.timestamp <= deadline, errors.EXPIRED)
-    errors._require(max_fraction > 0 and max_fraction <= ONE, errors.BAD_FRACTION)
-    errors._require(account != bidder, errors.BAD_ARGUMENT)
-    errors._require(staticcall auction_ports.ENGINE.may_trade(bidder, msg.sender), errors.NOT_OWNER)
-    run: runs.Run = auction_clock._running(account)
-    if auction_id != 0:
-        errors._require(auction_id == auction_clock._id(account, run.number), errors.WRONG_AUCTION)
-    standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
-    position: slices.Position = slices._position(standing)
-    words: uint256[2] = auction_settings._terms(run.version)
-    run = runs._advance(run, position.stopped, curves._field(words[0], 192, 16))
-    errors._require(
-        run.elapsed >= curves._field(words[1], 248, 8), errors.PRIORITY_WINDOW
+    return self._bid(
+        account, bidder, auction_id, max_fraction, cost_limit, deadline, empty(address)
     )
-    net: int256 = 0
-    sold: uint256 = 0
-    run, net, sold = auction_sale._sell(
-        account, bidder, run, standing, position, words, max_fraction, False
+
+
+@external
+def bid_with_callback(
+    account: uint256,
+    bidder: uint256,
+    auction_id: uint256,
+    max_fraction: uint256,
+    cost_limit: int256,
+    deadline: uint256,
+) -> int256:
+    """
+    @notice `bid`, with a call to the caller's `on_slice` (ISliceTaker) when the slice is the bidder's, the price
+            is booked against its cash, and nothing is checked yet. What that call returns, in token units,
+            is pulled from the caller into the bidder's account; then the bidder must meet R_init. So a
+            bidder may begin with an empty account: take, sell the hedge elsewhere, pay with the proceeds.
+    @param account The account in auction; this and what follows as for `bid`.
+    @param bidder Account that receives the slice and pays.
+    @param auction_id The id the bidder saw, or 0.
+    @param max_fraction 1e-18.
+    @param cost_limit qu, what the bid itself may cost.
+    @param deadline Unix seconds, inclusive.
+    @return As for `bid`.
+    @dev No data is handed through: the caller is called, and knows what it wants. Errors: those of `bid`;
+         whatever `on_slice` reverts with fails the bid.
+
+         The lock. The engine makes the call in the middle of its own, so its lock is held, this contract's
+         too. By contract, what a callback meets:
+         - MarginEngine, in all its bytecodes, LiquidationAuction in both: every state-changing entry locked.
+         - CollateralVault: deposits, withdrawals and moves end in the engine, locked; `settle_ramp` and
+           governance's settings move no balance.
+         - InsuranceFund: deposits, redemptions, sponsoring and the keepers' budget end in the engine,
+           locked, and `draw` is this contract's; requests to redeem, their cancellation and transfers of
+           shares move no money, `sync` follows the bucket as it stands, this bid's payout included.
+         - SignedOrders: fills end in the engine, locked; cancellations only withdraw consent.
+         - OracleAdapter, ImpliedSurfaces: open, so that liquidations never wait for a price. The slice was
+           priced before; a price poked in between is in force for the bidder's check alone, where it is the
+           truth, as it is for everybody else in that second.
+         - StandardMargin: its writers are the engine's and governance's.
+         - Timelock, Deployer, governance's settings everywhere: what touches the engine is locked, the rest
+           moves no account.
+    """
+    return self._bid(
+        account, bidder, auction_id, max_fraction, cost_limit, deadline, msg.sender
     )
-    errors._require(net <= cost_limit, errors.COST_LIMIT)
-    runs._save(account, run)
-    return net
 
 
 @external
@@ -374,6 +400,44 @@ def auction_id(account: uint256) -> uint256:
     @return A hash that changes with everything that changes the frozen account.
     """
     return auction_clock._id(account, runs._load(account).number)
+
+
+@internal
+def _bid(
+    account: uint256,
+    bidder: uint256,
+    auction_id: uint256,
+    max_fraction: uint256,
+    cost_limit: int256,
+    deadline: uint256,
+    callback: address,
+) -> int256:
+    """
+    @notice See `bid`.
+    @param callback Called before the bidder is checked; zero for none.
+    """
+    errors._require(block.timestamp <= deadline, errors.EXPIRED)
+    errors._require(max_fraction > 0 and max_fraction <= ONE, errors.BAD_FRACTION)
+    errors._require(account != bidder, errors.BAD_ARGUMENT)
+    errors._require(staticcall auction_ports.ENGINE.may_trade(bidder, msg.sender), errors.NOT_OWNER)
+    run: runs.Run = auction_clock._running(account)
+    if auction_id != 0:
+        errors._require(auction_id == auction_clock._id(account, run.number), errors.WRONG_AUCTION)
+    standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
+    position: slices.Position = slices._position(standing)
+    words: uint256[2] = auction_settings._terms(run.version)
+    run = runs._advance(run, position.stopped, curves._field(words[0], 192, 16))
+    errors._require(
+        run.elapsed >= curves._field(words[1], 248, 8), errors.PRIORITY_WINDOW
+    )
+    net: int256 = 0
+    sold: uint256 = 0
+    run, net, sold = auction_sale._sell(
+        account, bidder, run, standing, position, words, max_fraction, callback, False
+    )
+    errors._require(net <= cost_limit, errors.COST_LIMIT)
+    runs._save(account, run)
+    return net
 
 
 @external

@@ -33,6 +33,7 @@ def _sell(
     position: slices.Position,
     words: uint256[2],
     max_fraction: uint256,
+    callback: address,
     locked: bool,
 ) -> (runs.Run, int256, uint256):
     """
@@ -42,6 +43,7 @@ def _sell(
     @param standing, position The account as of now.
     @param words The curve.
     @param max_fraction The most to sell, 1e-18.
+    @param callback Called before the bidder is checked; zero for none.
     @param locked Whether the bidder is frozen for its intent.
     @return The run, to be saved; qu the bidder paid, negative: was paid by the fund; R sold, qu.
     """
@@ -64,6 +66,7 @@ def _sell(
             fund_limit=limit,
             insolvent=offer.insolvent,
             free=offer.free,
+            callback=callback,
             locked=locked,
         ),
     )

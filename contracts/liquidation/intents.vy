@@ -84,9 +84,7 @@ def commit_intent(account: uint256, intent: ILiquidationAuction.Intent):
     errors._require(standing.state == 0, errors.STALE_PRICE)
     margin: IMarginEngine.Margin = staticcall auction_ports.ENGINE.margin(account)
     # Rounded up: what is asked for.
-    need: uint256 = (
-        intent.capacity * TOK * curves._field(words[2], 192, 32) + NANO - 1
-    ) // NANO
+    need: uint256 = (intent.capacity * TOK * curves._field(words[2], 192, 32) + NANO - 1) // NANO
     errors._require(
         margin.initial_equity >= convert(margin.initial_requirement + need, int256),
         errors.INTENT_MARGIN,
@@ -143,9 +141,7 @@ def fill_intent(account: uint256, intent: uint256, deadline: uint256) -> int256:
     run: runs.Run = auction_clock._running(account)
     word: uint256 = intent_book.terms[intent]
     # An account in auction has no intent: it is not its own bidder.
-    errors._require(
-        word != 0 and block.timestamp <= curves._field(word, 160, 40), errors.NO_INTENT
-    )
+    errors._require(word != 0 and block.timestamp <= curves._field(word, 160, 40), errors.NO_INTENT)
     standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
     position: slices.Position = slices._position(standing)
     words: uint256[2] = auction_settings._terms(run.version)
@@ -161,7 +157,7 @@ def fill_intent(account: uint256, intent: uint256, deadline: uint256) -> int256:
     net: int256 = 0
     sold: uint256 = 0
     run, net, sold = auction_sale._sell(
-        account, intent, run, standing, position, words, most, True
+        account, intent, run, standing, position, words, most, empty(address), True
     )
     runs._save(account, run)
     # Rounded up: capacity is never used twice.

@@ -123,6 +123,7 @@ def pre_liquidate(
             fund_limit=0,
             insolvent=False,
             free=False,
+            callback=empty(address),
             locked=False,
         ),
     )

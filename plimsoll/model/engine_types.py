@@ -153,6 +153,7 @@ class SliceTerms(NamedTuple):
     fund_limit: int = 0
     insolvent: bool = False
     free: bool = False
+    callback: str = "0x" + "00" * 20  # what it brings is a deposit like any other
     locked: bool = False
 
 

@@ -187,7 +187,7 @@ class Arena:
         mine, other = account_id(owner), people["maker"].id
         sick, liquidator = people["sick"].id, people["liquidator"].id
         one = fill(house, owner, people["maker"], 1, 1_820)
-        slice_terms = (ONE // 10, 0, 0, 0, 0, 0, False, False, False)
+        slice_terms = (ONE // 10, 0, 0, 0, 0, 0, False, False, ZERO, False)
         sale = (10**30, 10**9, 3_600, 5_000, 10_000)
         calls = {
             "deposit": (mine, TOKEN),
@@ -257,6 +257,7 @@ class Arena:
         calls = {
             "start": (people["weak"].id,),
             "bid": (sick, account_id(owner), 0, ONE // 10, 10**30, FOREVER),
+            "bid_with_callback": (sick, account_id(owner), 0, ONE // 10, 10**30, FOREVER),
             "end": (cured,),
             "deleverage": (people["broken"].id, account_id(owner)),
             "sync": (sick,),

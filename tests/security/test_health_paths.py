@@ -25,6 +25,7 @@ LOWERING = {
     ("MarginEngine", "deleverage"): "the buyer; what is closed is under R already",
     ("CollateralVault", "withdraw"): "by collateral_changed",
     ("LiquidationAuction", "bid"): "by sell_slice",
+    ("LiquidationAuction", "bid_with_callback"): "by sell_slice, after the callback",
     ("LiquidationAuction", "deleverage"): "by deleverage",
     ("LiquidationAuction", "fill_intent"): "the intent's account by sell_slice",
     ("LiquidationAuction", "pre_liquidate"): "the bidder by sell_slice; what is sold asked for it",

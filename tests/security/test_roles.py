@@ -167,6 +167,8 @@ TABLE = {
     ),
     ("LiquidationAuction", "start"): rule(ANYONE),
     ("LiquidationAuction", "bid"): rule(TRADERS, "NotOwner"),
+    # Called back, an address without code fails without a reason.
+    ("LiquidationAuction", "bid_with_callback"): rule(TRADERS, "NotOwner", ""),
     ("LiquidationAuction", "end"): rule(ANYONE),
     ("LiquidationAuction", "deleverage"): rule(TRADERS, "NotOwner", "NoAuction"),
     ("LiquidationAuction", "sync"): rule(ANYONE),
