@@ -87,12 +87,12 @@ def _placed(
     time, number, via_price = seen.time, seen.round, 0
     if source.via:
         leg = subject.leg.in_force(now) if subject.leg is not None else None
-        if leg is None:
+        if subject.leg is None or leg is None:
             return f"feed {source.via}, which it goes through, has no price"
         if leg.state_at(now) >= State.STALE:
             return f"feed {source.via}, which it goes through, is {leg.state_at(now).name}"
-        time, number = min(time, leg.observed), max(time, leg.observed)
-        via_price = leg.price
+        number = time << 33 | leg.time << 1 | (leg is not subject.leg.hot)
+        time, via_price = min(time, leg.observed), leg.price
     if kept is not None and (
         number < kept.round or time < kept.time or (number, time) == (kept.round, kept.time)
     ):

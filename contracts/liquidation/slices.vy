@@ -41,8 +41,9 @@ DUST_EQUITY: constant(uint256) = 10**12
 def _position(standing: IMarginEngine.Standing) -> Position:
     """
     @notice E and R as the auction counts them. The clock stops where stale, halted or recovering feeds
-            carry more than a tenth of R; up to there stale and halted feeds' collateral counts nothing and
-            their legs lose their R, while recovering ones have a price and are taken at it.
+            carry more than a tenth of R, recovering collateral with its whole value; up to there stale
+            and halted feeds' collateral counts nothing and their legs lose their R, while recovering
+            ones have a price and are taken at it.
             An account that meets R at the last prices is not sold for want of a price: there what would
             be taken off E may itself not be more than a tenth of R. Collateral with a small haircut is
             a small part of R and yet worth many times that.

@@ -245,7 +245,7 @@ def settlement_price(feed: uint256) -> uint256:
     """
     hot: uint256 = self._in_force(feed)
     price: uint256 = settlement_window._last_price(feed_state.settlement[feed])
-    if hot & feed_word.STATE_MASK != feed_word.STATE_MASK:
+    if self._is_open(feed, hot):
         p: settlement_window.Passage = feed_books._passage(
             feed_state.terms[feed], feed_state.history[feed], hot, block.timestamp
         )
@@ -265,6 +265,8 @@ def settlement_price_at(feed: uint256, end: uint256) -> uint256:
     @notice Time-weighted index price of the half hour that ended at `end`, the same whenever and by
             whomever it is read. Reverts NoPrice if that half hour is not over or the feed was not
             OK throughout it, BadArgument unless `end` is the end of a half hour, or UnknownFeed.
+            Under a rollup's sequencer NoPrice also until the first price fixed after `end`: only
+            that one shows whether the sequencer ran.
     @param feed The feed's id.
     @param end Seconds, a multiple of 1800.
     @return Ticks, rounded down.
@@ -275,9 +277,9 @@ def settlement_price_at(feed: uint256, end: uint256) -> uint256:
     hot: uint256 = self._in_force(feed)
     number: uint256 = unsafe_sub(unsafe_div(end, window), 1)  # end >= window
     price: uint256 = 0
-    if number < unsafe_div(feed_word._time(hot), window):
+    if number < unsafe_div(feed_word._time(hot), window) or not self._is_open(feed, hot):
         price = settlement_window._stored_price(feed, number)
-    elif hot & feed_word.STATE_MASK != feed_word.STATE_MASK:
+    else:
         p: settlement_window.Passage = feed_books._passage(
             feed_state.terms[feed], feed_state.history[feed], hot, block.timestamp
         )
@@ -421,6 +423,21 @@ def _packed(terms: feed_terms.FeedTerms, count: uint256) -> uint256:
     """
     errors._require(not terms.sequenced or sequencer.word != 0, errors.BAD_PARAMETER)
     return feed_terms._pack_terms(terms, count)
+
+
+@internal
+@view
+def _is_open(feed: uint256, hot: uint256) -> bool:
+    """
+    @notice Whether half hours since the price in force was fixed are not stored yet and yet certain:
+            not of a HALTED price, whose books the halt has closed, nor under a sequencer, of which
+            a restart tells nothing about the half hours before it.
+    @param feed The feed's id.
+    @param hot The hot word in force.
+    """
+    if hot & feed_word.STATE_MASK == feed_word.STATE_MASK:
+        return False
+    return hot & feed_word.PLAIN_FLAG != 0 or feed_state.terms[feed] & feed_terms.SEQUENCED == 0
 
 
 @internal

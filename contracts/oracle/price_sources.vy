@@ -8,8 +8,9 @@
 
         A source's answer may be inverted, and multiplied with the price of another feed of this
         adapter (A/B x B/USD, an ERC-4626 rate x its asset). Such a datum's time is the older leg's,
-        and without a leg there is no datum. Its round is the newer leg's time, so that it is new
-        when either leg is and neither goes back.
+        and without a leg there is no datum. Its round is the source's own time << 33 | twice the
+        second in which the other feed's price was fixed (one more for a later poke of that second),
+        so that it is new when either leg is, however old a part of the other, and neither goes back.
 """
 
 from contracts.oracle import chainlink_source
@@ -61,7 +62,10 @@ def _read(slot: uint256, source: uint256, kept: uint256, terms: uint256, now: ui
         via_price = leg & MASK_56
         # Proof: delay <= time because it was measured from a datum's time >= 0.
         via_time: uint256 = unsafe_sub(feed_word._time(leg), feed_word._delay(leg))
-        round = max(time, via_time)
+        # Proof: times are < 2**32, so this is < 2**65 and fits the datum's 80 bits.
+        round = (time << 33) | (feed_word._time(leg) << 1)
+        if leg != feed_state.hot[via]:
+            round |= 1
         time = min(time, via_time)
     # Layout of the kept datum: feed_word.vy. One of the same time and round is the one kept,
     # whatever the source says now.

@@ -62,11 +62,16 @@ def _set(feed: uint256, terms: uint256, sources: DynArray[feed_terms.SourceTerms
             continue
         feed_state.sources[slot] = packed
         feed_state.extras[slot] = extra
+        kept: uint256 = feed_state.data[slot]
         feed_state.data[slot] = 0
         if feed_terms._kind(packed) == feed_terms.SIGNED:
-            feed_state.data[slot] = feed_word._signed_datum(
+            datum: uint256 = feed_word._signed_datum(
                 sources[i].signer_set, sources[i].max_age, (packed >> 200) & 255
             )
+            # Reports older than the one that counted do not come back: its time stays.
+            if feed_terms._kind(old) == feed_terms.SIGNED:
+                datum |= kept & (feed_word.MASK_32 << 56)
+            feed_state.data[slot] = datum
         if packed != 0 and feed_terms._kind(packed) != feed_terms.SIGNED:
             datum: uint256 = price_sources._read(slot, packed, 0, terms, block.timestamp)
             # Proof: a datum's time is at most the block's timestamp.

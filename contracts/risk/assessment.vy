@@ -76,7 +76,7 @@ def assess(
     stale_haircut: uint256 = 0
     stale_value: uint256 = 0  # qu
     recovering: uint256 = 0  # qu x MM_SCALE
-    recovering_haircut: uint256 = 0  # qu x HAIRCUT_SCALE
+    recovering_value: uint256 = 0  # qu
     # The markets' hot words (a feed id in the low 16 bits), then the holdings' feeds. Closed
     # markets' are among them; what the oracle says of those is ignored.
     feeds: DynArray[uint256, MAX_FEEDS] = []
@@ -260,7 +260,7 @@ def assess(
             stale_haircut = unsafe_add(stale_haircut, lost)
             stale_value = unsafe_add(stale_value, value)
         elif quoted & quote_word.RECOVERING_FLAG != 0:
-            recovering_haircut = unsafe_add(recovering_haircut, lost)
+            recovering_value = unsafe_add(recovering_value, value)
     result.unrealised = unrealised
     result.collateral = collateral
     # Quotients of sums below 2^254 by more than 2^13, so each sum of two fits.
@@ -273,9 +273,11 @@ def assess(
     )
     result.state = state
     if state != 0:
+        # A recovering holding counts whole: its new price, not its haircut, is what could sell the
+        # account. A stale one's value is taken off E instead.
         result.stale_requirement = unsafe_add(
-            rounding._div_up(unsafe_add(stale, recovering), MM_SCALE),
-            rounding._div_up(unsafe_add(stale_haircut, recovering_haircut), HAIRCUT_SCALE),
+            unsafe_add(rounding._div_up(unsafe_add(stale, recovering), MM_SCALE), recovering_value),
+            rounding._div_up(stale_haircut, HAIRCUT_SCALE),
         )
         result.stale_value = unsafe_add(rounding._div_up(stale, MM_SCALE), stale_value)
     if collateral != 0:

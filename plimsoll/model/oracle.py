@@ -109,7 +109,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Datum:
-    """A source's newest accepted observation."""
+    """A source's newest accepted observation; without a price only its time counts."""
 
     price: int
     time: int
@@ -133,10 +133,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Leg:
-    """Another feed's price in force, that a source is multiplied with: ticks, oldest time in s."""
+    """Another feed's price in force, that a source is multiplied with: ticks, oldest time in s.
+
+    `fixed` is twice the second in which it was fixed, one more for a later poke of that second.
+    """
 
     price: int
     time: int
+    fixed: int
 
 
 @dataclass(frozen=True)
@@ -290,7 +294,8 @@ def take_answer(
     if source.via:
         if leg is None:
             return kept
-        time, number, via_price = min(time, leg.time), max(time, leg.time), leg.price
+        number = time << 33 | leg.fixed
+        time, via_price = min(time, leg.time), leg.price
     if kept and (number < kept.round or time < kept.time):
         return kept
     if kept and (number, time) == (kept.round, kept.time):
@@ -327,7 +332,7 @@ def aggregate(
     pairs = [
         (datum, datum.time + source.max_age)
         for source, datum in zip(sources, data, strict=True)
-        if datum is not None and now - datum.time <= source.max_age
+        if datum is not None and datum.price and now - datum.time <= source.max_age
     ]
     if len(pairs) < terms.quorum:
         return None
@@ -378,7 +383,7 @@ class Feed:
         hot = self.in_force(now)
         if hot is None or hot.state_at(now) >= State.STALE:
             return None
-        return Leg(hot.price, hot.time - hot.delay)
+        return Leg(hot.price, hot.time - hot.delay, 2 * hot.time + (hot is not self.hot))
 
     def served(self, hot: Hot, now: int) -> int:
         """A quote word as the sequencer lets it be served."""
@@ -393,7 +398,7 @@ class Feed:
         if hot is None:
             return None
         price = self.settlement.price
-        if hot.state != State.HALTED:
+        if self._is_open(hot):
             p = self._passage(hot, now)
             price = hot.price if p.further else p.price or price
         return price or None
@@ -404,10 +409,8 @@ class Feed:
         if hot is None or end > now:
             return None
         number = end // WINDOW - 1
-        if number < hot.time // WINDOW:
+        if number < hot.time // WINDOW or not self._is_open(hot):
             return self.settlement.stored_price(number) or None
-        if hot.state == State.HALTED:
-            return None
         p = self._passage(hot, now)
         if number == p.number:
             return p.price or None
@@ -466,7 +469,8 @@ class Feed:
     def _premium_in_force(self, now: int) -> int:
         """Premium of the first signed source's datum before this poke, while within its age."""
         for source, datum in zip(self.sources, self.data, strict=True):
-            if source.signed and datum and now - datum.time <= source.max_age:
+            fresh = datum is not None and datum.price and now - datum.time <= source.max_age
+            if source.signed and datum is not None and fresh:
                 return datum.premium
         return 0
 
@@ -559,6 +563,10 @@ class Feed:
     def _offset_up(self, distance: int, median: int) -> int:
         """A band offset, 1e-4 rounded up, at least the half band."""
         return max(self.terms.half_band, -(-distance * 10_000 // median))
+
+    def _is_open(self, hot: Hot) -> bool:
+        """Whether half hours since the price was fixed are not stored yet and yet certain."""
+        return hot.state != State.HALTED and (hot.plain or not self.terms.sequenced)
 
     def _passage(self, base: Hot, now: int) -> Passage:
         """What comes of `base` having been in force until now; only OK time counts."""

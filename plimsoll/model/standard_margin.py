@@ -526,7 +526,7 @@ class StandardMargin:
             elif quote.recovering:
                 recovering += margin.linear + margin.superlinear
         collateral = haircut = initial_haircut = stale_haircut = stale_value = 0
-        recovering_haircut = 0
+        recovering_value = 0
         for holding in holdings:
             quote = Quote.unpack(self.word_of(holding.feed))
             worth = holding.amount * quote.mark * 10**6 // 10**holding.decimals
@@ -540,11 +540,11 @@ class StandardMargin:
                 stale_haircut += worth * cut
                 stale_value += worth
             elif quote.recovering:
-                recovering_haircut += worth * cut
+                recovering_value += worth
         flat = div_up(linear, MM_SCALE) + div_up(haircut, 10**4)
         grown = div_up(superlinear, MM_SCALE)
         opening = div_up(initial, IM_SCALE) + div_up(initial_haircut, 10**4)
-        waiting_haircut = stale_haircut + recovering_haircut
+        waiting = div_up(stale + recovering, MM_SCALE) + recovering_value
         return Assessment(
             unrealised=unrealised,
             collateral=collateral,
@@ -553,7 +553,7 @@ class StandardMargin:
             initial_value=unrealised + collateral - div_up(edge, 10**5),
             initial=max(opening, flat + grown),
             state=state,
-            stale_requirement=div_up(stale + recovering, MM_SCALE) + div_up(waiting_haircut, 10**4),
+            stale_requirement=waiting + div_up(stale_haircut, 10**4),
             stale_value=div_up(stale, MM_SCALE) + stale_value,
         )
 

@@ -333,6 +333,31 @@ def test_auction__collateral_loan__slice_sold_to_target(house: House) -> None:
     house.check()
 
 
+@pytest.mark.parametrize(("units", "waits"), [(10**18, True), (10**15, False)])
+def test_start__recovering_collateral__waits_however_small_its_haircut(
+    house: House, units: int, waits: bool
+) -> None:
+    """A gap in its feed is followed by the grace time, though the haircut is a small part of R."""
+    trader, who, feed = house.account("trader"), house.people["trader"], 99
+    back = sm.Quote(500 * NANO, state=1, recovering=True)
+    house.oracle.set_word(feed, back.pack())
+    house.vault.list_asset(
+        house.collateral.address, feed, 100, 3_000, 10**24, 3_600, sender=house.governance
+    )
+    house.evm.advance(3_600)  # the supply cap grows
+    house.collateral.mint(who, units)
+    house.collateral.approve(house.vault.address, 2**256 - 1, sender=who)
+    house.vault.deposit(trader, house.collateral.address, units, sender=who)
+    fall(house, 1, 0.5)
+    standing = house.engine.standing(trader)
+    assert standing.collateral // 100 < (standing.linear + standing.superlinear) // 20
+    if waits:
+        with reverts("ClockStopped"):
+            house.auction.start(trader)
+        house.oracle.set_word(feed, replace(back, recovering=False).pack())
+    house.auction.start(trader)
+
+
 @pytest.mark.parametrize("late", [0, CURVE.fade // 2, CURVE.fade])
 def test_auction__insolvent_loan__completes_at_any_price(house: House, late: int) -> None:
     trader = house.account("trader")

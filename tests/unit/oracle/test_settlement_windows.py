@@ -107,6 +107,47 @@ def test_settlement_price_at__halted_within__none_and_the_next_whole_one_has(wor
     assert price_at(world, end + HALF_HOUR) == 2_000 * USD
 
 
+def test_settlement_price_at__halted_later__the_half_hour_before_keeps_its_price(world):
+    aggregator = world.aggregator()
+    world.list([aggregator], quorum=1, max_age=20_000)
+    world.evm.advance(next_half_hour(world) - world.now)
+    world.poke()
+    end = next_half_hour(world)
+    world.evm.advance(2 * HALF_HOUR + 100)
+    seen = [price_at(world, end), price_at(world, end + HALF_HOUR)]
+    world.oracle.halt(FEED, 60, sender=world.guardian)
+    world.feeds[FEED].force_halt(world.now, 60)
+    for wait in (0, 61, 61, HALF_HOUR):
+        world.evm.advance(wait)
+        assert [price_at(world, end), price_at(world, end + HALF_HOUR)] == seen
+        assert seen == [world.feeds[FEED].settlement_price_at(end, world.now)] * 2
+        world.poke()
+    assert seen == [2_000 * USD] * 2
+
+
+def test_settlement_price_at__under_a_sequencer__none_until_a_poke_has_shown_that_it_ran(world):
+    """What was read once stays: a restart voids the half hours since the last price."""
+    status = world.run_sequencer(120)
+    world.list([world.aggregator()], quorum=1, max_age=20_000, sequenced=True)
+    world.evm.advance(next_half_hour(world) - world.now)
+    world.poke()
+    end = next_half_hour(world)
+    world.evm.advance(HALF_HOUR + 100)
+    assert price_at(world, end) is None
+    handle = world.evm.snapshot()
+    world.oracle.poke(FEED, b"")
+    assert price_at(world, end) == 2_000 * USD
+    world.tell_sequencer(status, 0, world.now)
+    assert price_at(world, end) == world.oracle.settlement_price(FEED) == 2_000 * USD
+    world.evm.revert(handle)
+    world.tell_sequencer(status, 0, world.now)
+    for _ in range(3):
+        assert price_at(world, end) is None
+        assert world.feeds[FEED].settlement_price_at(end, world.now) is None
+        world.poke()
+        world.evm.advance(60)
+
+
 @pytest.mark.parametrize("end", [0, 1, 1_799, 1_801])
 def test_settlement_price_at__no_half_hours_end__refused(world, end):
     world.list_only([world.aggregator()], quorum=1)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from plimsoll.model import oracle as model
 from plimsoll.signed_reports import PriceReport, Signature, encode_update, sign
 from plimsoll.testing import reverts
 
@@ -181,6 +182,25 @@ def test_poke__rotated_out_signer__refused(world, report):
     with reverts("BadSigner"):
         send(world, later, signatures(world, later, KEYS[:2]))
     world.poke(report=later, keys=KEYS[2:4])
+
+
+def test_set_sources__reports_listed_anew__older_ones_stay_out(world, report):
+    """Between two listings nobody may choose among the reports of the last minutes."""
+    world.evm.advance(100)
+    world.poke(report=replace(report, time=world.now, sequence=6), keys=KEYS[:2])
+    taken = world.now
+    twin = world.feeds[FEED]
+    source = world.source(world.signer_set(KEYS[:2], 2), 700)
+    terms = tuple(twin.terms.__dict__.values())
+    world.oracle.set_sources(FEED, terms, [source], sender=world.governance)
+    twin.data[0] = model.Datum(0, taken, 0)
+    world.check()
+    world.evm.advance(5)
+    for early in (100, 1):
+        older = replace(report, time=taken - early, sequence=5)
+        with reverts("OldReport"):
+            send(world, older, signatures(world, older, KEYS[:2]))
+    world.poke(report=replace(report, time=taken, sequence=1), keys=KEYS[:2])  # a new count
 
 
 def test_poke__contract_signer__erc1271(world):
