@@ -33,6 +33,8 @@ initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
 
+STALE_BIT: constant(uint256) = 1 << 161  # of a quote word
+
 NEXT: immutable(address)  # MarginEngineLiquidation
 VENUE: immutable(address)  # the house's own venue, SignedOrders
 
@@ -368,6 +370,8 @@ def _fill(f: IMarginEngine.Fill, q: uint256, w: uint256) -> bool:
     if after != oi:
         ledger.hot[f.market] = ledger._with_oi(hot, after)
     self._require_allowed(c, f.flags, oi, after, mark, b, s)
+    # STALE and HALTED share bit 161: at a price that is not live both positions get smaller, and neither turns round.
+    errors._require(q & STALE_BIT == 0 or (b.reduced and s.reduced), errors.STALE_PRICE)
     self._finish_side(f.buyer, f.market, q, b, w)
     self._finish_side(f.seller, f.market, q, s, w)
     log IMarginEngine.Filled(
@@ -533,6 +537,11 @@ def collateral_changed(account: uint256, caller: address, count: uint256, lowere
         errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
         w: uint256 = cash._accrue()
         health._require_initial(account, h, w, True)
+    elif h != old:
+        # NoPrice for a new asset that has never had a price: no assessment, so no liquidation either, could pass it.
+        a: IRiskModel.Assessment = staticcall IRiskModel(health._risk()).assess(
+            [], staticcall ICollateralVault(health.VAULT).holdings(account)
+        )
 
 
 @external

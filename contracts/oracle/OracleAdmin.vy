@@ -102,9 +102,9 @@ def halt(feed: uint256, duration: uint256):
     record: uint256 = feed_state.halts[feed]
     # Proof: duration is bounded above and timestamps are < 2**32.
     forced: uint256 = max(breaker._forced(record), unsafe_add(now, duration))
-    feed_state.halts[feed] = breaker._begun(
-        record, feed_word._price(hot), now, forced, feed_books.CAUSE_GUARDIAN
-    )
+    record = breaker._begun(record, feed_word._price(hot), now, forced, feed_books.CAUSE_GUARDIAN)
+    feed_state.halts[feed] = record
+    feed_state.before[feed] = record  # no poke of this second may take it back
     feed_books._halt(feed, terms, now)
     log feed_books.StateChanged(
         feed=feed,

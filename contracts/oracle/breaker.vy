@@ -7,8 +7,10 @@
         than ema_band from the slow average, or by the guardian. While it lasts the last good price
         stands. It ends by rule: after `confirm` seconds in which every poke found the quorum inside
         halt_band and inside the allowance of the poke before, and not before the guardian's end.
-        Nobody can end it sooner. The slow average then starts anew from the confirmed price. After
-        a halt, and after a time in which the feed was STALE, it is RECOVERING for `grace` seconds.
+        Nobody can end it sooner. Pokes of one second decide anew, each from what that second
+        found: the last one's data count and not the order in which they came (feed_update.vy).
+        The slow average then starts anew from the confirmed price. After a halt, and after a time
+        in which the feed was STALE, it is RECOVERING for `grace` seconds.
 
         halt word
         bits    field      unit
@@ -18,10 +20,14 @@
         120-151 forced     s: the guardian's end; 0 if none
         152-155 cause      of the halt, or of the last one: as in the adapter's events
         156-187 resumed    s: the first price after the last halt or gap
+        188     by_rule    1: the last poke, of `time`, began the halt
+        before word, kept while a feed is halted, of use in the second `time` only
+        by_rule: the newest hot word before the halt; otherwise the halt word before that second
 """
 
 from contracts.oracle import feed_terms
 
+BY_RULE: constant(uint256) = 1 << 188
 MASK_32: constant(uint256) = 2**32 - 1
 MASK_56: constant(uint256) = 2**56 - 1
 
@@ -50,6 +56,24 @@ def _forced(word: uint256) -> uint256:
     @notice The guardian's end, s.
     """
     return (word >> 120) & MASK_32
+
+
+@internal
+@pure
+def _time(word: uint256) -> uint256:
+    """
+    @notice Of the last poke that met the quorum, s.
+    """
+    return (word >> 88) & MASK_32
+
+
+@internal
+@pure
+def _begun_at(word: uint256, now: uint256) -> bool:
+    """
+    @notice Whether the breaker began the halt in this very second.
+    """
+    return word & BY_RULE != 0 and (word >> 88) & MASK_32 == now
 
 
 @internal
@@ -95,7 +119,7 @@ def _next(word: uint256, terms: uint256, median: uint256, wide: bool, now: uint2
     age: uint256 = unsafe_sub(now, (word >> 88) & MASK_32)
     if wide or not feed_terms._jump_allowed(terms, (word >> 32) & MASK_56, median, age):
         start = now
-    return ((word >> 120) << 120) | start | (median << 32) | (now << 88)
+    return ((word & (BY_RULE - 1)) >> 120 << 120) | start | (median << 32) | (now << 88)
 
 
 @internal

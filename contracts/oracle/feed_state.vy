@@ -13,6 +13,7 @@ history: uint256[65536]  # realised_variance.vy and settlement_window.vy
 settlement: uint256[65536]  # settlement_window.vy, settlement word
 windows: HashMap[uint256, uint256]  # feed << 32 | half hour: settlement_window.vy, window word
 halts: HashMap[uint256, uint256]  # breaker.vy
+before: HashMap[uint256, uint256]  # breaker.vy, of a halted feed: what was before this second
 sources: uint256[524288]  # feed * 8 + index: feed_terms.vy, source word
 extras: HashMap[uint256, uint256]  # feed * 8 + index: the source's extra word, see its module
 data: uint256[524288]  # feed * 8 + index: feed_word.vy, datum word; 0: none yet

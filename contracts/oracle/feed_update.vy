@@ -3,7 +3,9 @@
 @title feed_update
 @license AGPL-3.0-only
 @notice What a poke does to a feed once every source's newest datum is gathered: run the breaker,
-        then accept the price, halt, or leave it as it stands.
+        then accept the price, halt, or leave it as it stands. What the breaker decided is decided
+        anew by each further poke of its second, from what that second found: whoever pokes between
+        two sources' updates halts nothing that both together would not.
 """
 
 from contracts.modules import fixed_point
@@ -53,13 +55,20 @@ def _update(feed: uint256, terms: uint256, a: aggregation.Aggregate):
         spread: uint256 = unsafe_mul(unsafe_sub(a.high, a.low), 10_000)
         wide: bool = spread > unsafe_mul(a.median, (terms >> 30) & (2**12 - 1))
         history: uint256 = feed_state.history[feed]
-        cause: uint256 = self._breach(feed, terms, base, history, a.median, wide, now)
         # feed_word._state_at in place; before the first price: STALE
         old_state: uint256 = (base >> 160) & 3
         if unsafe_sub(now, (base >> 162) & (2**32 - 1)) > (base >> 112) & feed_word.MAX_TTL:
             old_state = max(old_state, quote_word.STALE)
         elif old_state == feed_word.RECOVERING:
             old_state = quote_word.DEGRADED
+        was: uint256 = old_state
+        redone: bool = False
+        if old_state == quote_word.HALTED:
+            if breaker._begun_at(feed_state.halts[feed], now):
+                base = feed_state.before[feed]
+                was = feed_word._state_at(base, now)
+                redone = True
+        cause: uint256 = self._breach(feed, terms, base, history, a.median, wide, now)
         new_state: uint256 = quote_word.HALTED
         word: uint256 = 0
         if cause == feed_books.CAUSE_NONE:
@@ -71,9 +80,8 @@ def _update(feed: uint256, terms: uint256, a: aggregation.Aggregate):
                 new_state = quote_word.DEGRADED
                 cause = feed_books.CAUSE_SPREAD
             stored: uint256 = new_state
-            again: bool = base != 0 and old_state >= quote_word.STALE
-            if again or (base >> 160) & 3 == feed_word.RECOVERING:
-                if self._recovering(feed, terms, old_state, now):
+            if was >= quote_word.STALE or (base >> 160) & 3 == feed_word.RECOVERING:
+                if base != 0 and self._recovering(feed, terms, was, now):
                     new_state = quote_word.DEGRADED
                     stored = feed_word.RECOVERING
                     cause = feed_books.CAUSE_RECOVERING
@@ -92,7 +100,9 @@ def _update(feed: uint256, terms: uint256, a: aggregation.Aggregate):
             )
             if stored != feed_word.RECOVERING and terms & feed_terms.SEQUENCED == 0:
                 shape |= feed_word.PLAIN_FLAG
-            word = self._accept(feed, terms, base, history, shape, a.premium, now)
+            word = self._accept(feed, terms, base, history, shape, a.premium, redone, now)
+        elif redone:
+            word = feed_state._newest(feed)  # it is halted
         elif base != 0:
             word = feed_books._halt(feed, terms, now)
         if new_state != old_state and word != 0:
@@ -148,7 +158,13 @@ def _breach(
     """
     cause: uint256 = feed_books.CAUSE_NONE
     if base & feed_word.STATE_MASK == feed_word.STATE_MASK:  # HALTED: both bits
-        record: uint256 = breaker._next(feed_state.halts[feed], terms, median, wide, now)
+        # Every poke of a second goes on from the record that the second found.
+        record: uint256 = feed_state.halts[feed]
+        if breaker._time(record) == now:
+            record = feed_state.before[feed]
+        else:
+            feed_state.before[feed] = record
+        record = breaker._next(record, terms, median, wide, now)
         feed_state.halts[feed] = record
         if breaker._released(record, terms, now):
             return feed_books.CAUSE_NONE
@@ -176,7 +192,10 @@ def _breach(
                 if price != 0:
                     cause = feed_books.CAUSE_AVERAGE
     if cause != feed_books.CAUSE_NONE:
-        feed_state.halts[feed] = breaker._begun(feed_state.halts[feed], median, now, 0, cause)
+        feed_state.before[feed] = base
+        feed_state.halts[feed] = breaker.BY_RULE | breaker._begun(
+            feed_state.halts[feed], median, now, 0, cause
+        )
     return cause
 
 
@@ -188,6 +207,7 @@ def _accept(
     old_history: uint256,
     shape: uint256,
     target: int256,
+    redone: bool,
     now: uint256,
 ) -> uint256:
     """
@@ -199,6 +219,7 @@ def _accept(
     @param old_history Its history word.
     @param shape Fields price, delay, ttl, low, high, state and plain at their places in the word.
     @param target 1e-6: premium of the report that was in force until now.
+    @param redone Whether a halt of this very second is taken back; it has closed the books of `base`.
     @param now Seconds.
     @return The word stored.
     """
@@ -208,6 +229,8 @@ def _accept(
         word: uint256 = shape | (base & feed_word.CARRIED_MASK)
         feed_state.newer[feed] = word
         hot: uint256 = feed_state.hot[feed] & ~feed_word.PLAIN_FLAG
+        if redone:
+            hot = (hot & ~feed_word.STATE_MASK) | (base & feed_word.STATE_MASK)
         feed_state.hot[feed] = hot | feed_word.WAITING_FLAG
         return word
     funding: int256 = 0
@@ -218,15 +241,14 @@ def _accept(
             funding = feed_word._funding(base)
         else:
             funding = feed_word._accrued(base, now)
-        history = feed_books._close(feed, terms, history, base, now)
+        if not redone:
+            history = feed_books._close(feed, terms, history, base, now)
         if target != 0 or history & settlement_window.PREMIUM_FIELD != 0:
             history, premium = self._follow_premium(terms, history, base, target, now)
     if base == 0 or base & feed_word.STATE_MASK == feed_word.STATE_MASK:
         # The first price, or one that a halt has confirmed: the slow average starts from it.
         history = settlement_window._with_slow_floor(history, price)
-    sampled: uint256 = realised_variance._sample(
-        history, terms, price, feed_word._time(base), now
-    )
+    sampled: uint256 = realised_variance._sample(history, terms, price, feed_word._time(base), now)
     sigma: uint256 = feed_word._sigma(base)
     if sampled & realised_variance.LAG_FIELD == 0:  # a sample was taken
         sigma = feed_word._sigma_up(realised_variance._variance(sampled))

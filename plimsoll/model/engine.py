@@ -37,6 +37,7 @@ from plimsoll.model.engine_types import (
 )
 from plimsoll.model.ledger import Position
 from plimsoll.model.rounding import ModelError, div_trunc, div_up, require
+from plimsoll.model.standard_margin import Quote
 
 USD = 10**15
 NO_MARKET = 256
@@ -158,13 +159,12 @@ class House(Accounts):
         """Fills at agreed prices; each leaves both its accounts healthy. All or none."""
         stored = self.cash.copy()
         kept = self.cash.grow(self.now)
-        last, basis, mark, moved = NO_MARKET, 0, 0, False
+        last, moved = NO_MARKET, False
         for fill in fills:
             if fill.market != last:
                 last = fill.market
                 basis, quote = self.quote(last)
-                mark = quote.mark
-            moved |= self._fill(fill, basis, mark)
+            moved |= self._fill(fill, basis, quote)
         if moved:  # cash moved, so the utilisation did
             self.cash.keep(kept)
             self.cash.reprice()
@@ -179,8 +179,9 @@ class House(Accounts):
         maker = div_up(maker, 10**6) if maker > 0 else div_trunc(maker, 10**6)
         return (taker, maker) if fill.flags & TAKER_IS_BUYER else (maker, taker)
 
-    def _fill(self, fill: Fill, basis: int, mark: int) -> bool:
+    def _fill(self, fill: Fill, basis: int, quote: Quote) -> bool:
         """One fill; returns whether it moved cash."""
+        mark = quote.mark
         config, book = self.configs[fill.market], self.book(fill.market)
         buyer, seller = self.account(fill.buyer), self.account(fill.seller)
         require(fill.buyer != fill.seller, "SelfTrade")
@@ -210,6 +211,7 @@ class House(Accounts):
         book.apply_join(-fill.lots, s.joined.closed)
         book.check_oi()
         self._check_limits(fill, config, mark, oi, book.oi, b, s)
+        require(quote.state <= DEGRADED or (b.reduced and s.reduced), "StalePrice")
         self._finish_side(fill.buyer, fill.market, buyer, b)
         self._finish_side(fill.seller, fill.market, seller, s)
         return b.joined.cash + b.spill != 0 or s.joined.cash + s.spill != 0

@@ -241,11 +241,13 @@ class Halt:
     forced: int = 0
     cause: int = 0
     resumed: int = 0
+    by_rule: bool = False  # the last poke began it
 
     def word(self) -> int:
         """As stored."""
         fields = ((self.candidate, 32), (self.time, 88), (self.forced, 120), (self.cause, 152))
-        return self.start | sum(value << at for value, at in fields) | self.resumed << 156
+        word = self.start | sum(value << at for value, at in fields)
+        return word | self.resumed << 156 | self.by_rule << 188
 
 
 @dataclass(frozen=True)
@@ -359,6 +361,7 @@ class Feed:
     data: list[Datum | None] = field(default_factory=list)
     hot: Hot | None = None
     newer: Hot | None = None  # a later poke of the hot word's second
+    before: Hot | Halt | None = None  # of a halted feed: what the second of its last poke found
     halt: Halt = field(default_factory=lambda: Halt(0, 0, 0))
     settlement: Settlement = field(default_factory=Settlement)
     sequencer: Sequencer | None = None
@@ -423,6 +426,7 @@ class Feed:
             raise Refused("NoPrice")
         forced = max(self.halt.forced, now + duration)
         self.halt = Halt(now, hot.price, now, forced, Cause.GUARDIAN, self.halt.resumed)
+        self.before = self.halt
         self._halt(now)
 
     def poke(
@@ -440,10 +444,14 @@ class Feed:
         result = aggregate(self.sources, self.data, self.terms, now)
         if result is None:
             return
-        self.cause = self._breach(result, now)
+        base, redone = self.newest(), False
+        halted = base is not None and base.state == State.HALTED
+        if halted and self.halt.time == now and isinstance(self.before, Hot):
+            base, redone = self.before, True
+        self.cause = self._breach(result, base, now)
         if self.cause == Cause.NONE:
-            self._accept(result, target, now)
-        elif self.hot is not None:
+            self._accept(result, target, base, redone, now)
+        elif self.hot is not None and not redone:
             self._halt(now)
 
     def gather(
@@ -474,14 +482,17 @@ class Feed:
                 return datum.premium
         return 0
 
-    def _breach(self, result: Aggregate, now: int) -> Cause:
+    def _breach(self, result: Aggregate, base: Hot | None, now: int) -> Cause:
         """Run the breaker; NONE: the price may be accepted."""
-        base, terms, old = self.newest(), self.terms, self.halt
+        terms, old = self.terms, self.halt
         wide = result.spread_above(terms.halt_band)
         if base is not None and base.state == State.HALTED:
+            if old.time == now and isinstance(self.before, Halt):
+                old = self.before
+            self.before = old
             moved = not terms.jump_allowed(old.candidate, result.median, now - old.time)
             start = now if wide or moved else old.start
-            self.halt = replace(old, start=start, candidate=result.median, time=now)
+            self.halt = replace(old, start=start, candidate=result.median, time=now, by_rule=False)
             held = now - start < terms.confirm or now < old.forced
             return Cause(old.cause) if held else Cause.NONE
         cause = Cause.NONE
@@ -494,7 +505,8 @@ class Feed:
             elif not terms.near_average(self.settlement.slow, result.median):
                 cause = Cause.AVERAGE
         if cause != Cause.NONE:
-            self.halt = Halt(now, result.median, now, 0, cause, old.resumed)
+            self.before = base
+            self.halt = Halt(now, result.median, now, 0, cause, old.resumed, True)
         return cause
 
     def _halt(self, now: int) -> None:
@@ -508,15 +520,17 @@ class Feed:
         self._close(newest, now)
         self.hot, self.newer = newest.halted(), None
 
-    def _accept(self, result: Aggregate, target: int, now: int) -> None:
-        """Store an accepted price."""
-        base, terms = self.newest(), self.terms
+    def _accept(
+        self, result: Aggregate, target: int, base: Hot | None, redone: bool, now: int
+    ) -> None:
+        """Store an accepted price; `redone`: a halt of this very second is taken back."""
+        terms = self.terms
         later = base is not None and base.time == now
         state = self._state(result, base, now)
         funding, premium = 0, 0
         if base is not None:
             funding = base.accrued(now)
-            premium = base.premium if later else self._close_interval(base, target, now)
+            premium = base.premium if later else self._close_interval(base, target, redone, now)
         if later and base is not None:
             sigma = base.sigma
         else:
@@ -539,8 +553,10 @@ class Feed:
             recovering=recovering,
             plain=not (terms.sequenced or recovering),
         )
-        if later:
+        if later and base is not None and self.hot is not None:
             self.newer = hot
+            if redone:
+                self.hot = replace(self.hot, state=base.state, recovering=base.recovering)
         else:
             self.hot, self.newer = hot, None
 
@@ -586,9 +602,10 @@ class Feed:
         p = self._passage(base, now)
         self.settlement = self.settlement.leave(p, base.price, self.terms.ema_tau * 60, now)
 
-    def _close_interval(self, base: Hot, target: int, now: int) -> int:
-        """Close the books of `base`; the new slow premium, 1e-6."""
-        self._close(base, now)
+    def _close_interval(self, base: Hot, target: int, closed: bool, now: int) -> int:
+        """Close the books of `base` unless they are; the new slow premium, 1e-6."""
+        if not closed:
+            self._close(base, now)
         clamp = self.terms.premium_clamp
         aim = max(min(target, clamp), -clamp) * PREMIUM_UNIT
         slow = self.settlement.premium

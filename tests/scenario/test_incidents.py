@@ -553,7 +553,7 @@ def test_levana_2023__price_held_back__is_not_a_choice(house, trader, maker):
     """A stale price takes no new risk; a poke and a trade in one second use that second's first
     price."""
     house.advance(86_401)
-    with reverts("HealthFell"):
+    with reverts("StalePrice"):
         house.settle([fill(house, trader, maker, 1)])
     house.refresh()
     house.settle([fill(house, trader, maker, 1)])

@@ -360,7 +360,7 @@ def test_settle__insolvent__may_not_deepen_its_loss(house, trader, maker):
 def test_settle__stale_price__takes_no_new_risk(house, trader, maker):
     house.settle([fill(house, trader, maker, 2)])
     house.advance(86_401)
-    with reverts("HealthFell"):
+    with reverts("StalePrice"):
         house.settle([fill(house, trader, maker, 1)])
     house.settle([fill(house, maker, trader, 1, flags=TAKER_BUYS)])
 

@@ -11,6 +11,7 @@ from plimsoll.model import fixed_point
 from plimsoll.model import oracle as model
 from plimsoll.signed_reports import PriceReport
 from plimsoll.testing import reverts
+from tests.unit.oracle.conftest import TERMS
 
 FEED, USD = 7, 10**9
 OK, DEGRADED, STALE, HALTED = range(4)
@@ -115,16 +116,117 @@ def test_variance__random_path__within_1e_9_of_the_formula(world, seed):
             assert full * (1 - HOT_PRECISION) - Decimal("1e-12") <= served <= full
 
 
-def test_variance__one_worst_print__moved_at_most_the_clamp(world):
+CAP, TAU = Decimal(25), Decimal(1_440 * 60)  # of the tests' terms: 500 %, a day
+
+
+def formula(variance, price, last, elapsed):
+    """The next variance by the formula: EWMA of squared log returns, each clamped."""
+    weight = (-elapsed / TAU).exp()
+    sample = min((price / last).ln() ** 2 * YEAR / elapsed, CAP)
+    return variance * weight + sample * (1 - weight)
+
+
+def test_variance__10_000_random_paths__within_1e_9_of_the_formula():
+    """Down to the field's own unit, 1e-16, which is what is left of a volatility under 0.1 %."""
+    rng = random.Random(1_711)
+    worst = Decimal(0)
+    with localcontext(prec=40):
+        for path in range(10_000):
+            start = rng.randrange(10**3, 2**54)
+            past = model.Variance(rng.randrange(10**10, 25 * 10**16), start, 0)
+            exact, scale = Decimal(past.variance) / 10**16, rng.choice([1e-6, 1e-4, 1e-2, 0.5])
+            for _ in range(4):
+                elapsed = rng.choice([60, 61, 90, 600, 3_600, 86_400, rng.randrange(60, 10**6)])
+                price = int(past.price * rng.lognormvariate(0, scale)) or 1
+                price = min(price, 2**55 - 1)
+                now = past.time + elapsed
+                exact = formula(exact, Decimal(price), Decimal(past.price), Decimal(elapsed))
+                past = past.sample(TERMS, price, now)
+                off = abs(Decimal(past.variance) / 10**16 - exact)
+                if exact >= Decimal("1e-6"):
+                    worst = max(worst, off / exact)
+                    assert off <= exact * Decimal("1e-9"), f"path {path}: {past} is not {exact}"
+                assert off <= max(exact * Decimal("1e-9"), Decimal("4e-16")), f"path {path}"
+    print(f"worst relative error {worst:.2e}")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_variance__random_paths__contract_equals_model_to_the_bit(world, seed):
+    """The same moves, on the contract; `poke` compares the whole history word."""
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    for path in range(5):
+        aggregator = world.aggregator()
+        world.list(
+            [aggregator], feed=path + 1, quorum=1, jump_base=9_999, ema_band=4_000, spacing=60
+        )
+        price = 2_000.0
+        for _ in range(12):
+            world.evm.advance(rng.choice([1, 59, 60, 61, 600, 3_600, 86_400]))
+            price = min(max(price * rng.lognormvariate(0, rng.choice([1e-5, 1e-3, 0.1])), 1), 9e5)
+            aggregator.set_answer(int(price * 10**8))
+            world.poke(path + 1)
+
+
+@pytest.mark.parametrize("answer", [3_999, 2_001, 1_999, 1_000, 10, 1])
+@pytest.mark.parametrize("elapsed", [60, 3_600])
+def test_variance__one_worst_print__moved_at_most_the_clamp(world, answer, elapsed):
+    """Up or down, whatever one block prints moves sigma**2 by the clamp's weight at most; a print
+    beyond the clamp moves it by exactly that."""
     aggregator = world.aggregator()
-    world.list([aggregator], quorum=1, jump_base=9_999, ema_band=4_000, max_price=10**6 * USD)
+    world.list([aggregator], quorum=1, jump_base=9_999, ema_band=4_000)
     before = Decimal(world.oracle.read(FEED).variance) / 10**12
-    world.evm.advance(60)
-    aggregator.set_answer(3_900 * 10**8)
+    world.evm.advance(elapsed)
+    aggregator.set_answer(answer * 10**8)
     world.poke()
     after = Decimal(world.oracle.read(FEED).variance) / 10**12
     assert world.state() == OK
-    assert 0 <= after - before <= 25 * Decimal(60) / (1_440 * 60)
+    with localcontext(prec=40):
+        weight = 1 - (-elapsed / TAU).exp()
+        highest = before + (CAP - before) * weight
+        assert before * (1 - weight) - Decimal("1e-12") <= after <= highest + Decimal("1e-12")
+        assert after - before <= CAP * elapsed / TAU
+        if (Decimal(answer) / 2_000).ln() ** 2 * YEAR > CAP * elapsed:
+            assert abs(after - highest) < Decimal("2e-12")
+    sigma = world.oracle.word(FEED) >> 231
+    assert sigma**2 <= (highest + Decimal("1e-5")) * 10**12
+
+
+def test_variance__there_and_back_in_one_block__counts_once(world):
+    """Prints after the second's first are no samples, and within `spacing` nothing is."""
+    aggregator = world.aggregator()
+    world.list([aggregator], quorum=1, jump_base=9_999, ema_band=4_000)
+    world.evm.advance(60)
+    aggregator.set_answer(3_900 * 10**8)
+    world.poke()
+    once = world.oracle.feed_words(FEED)[3] % 2**62
+    for number, answer in enumerate((2_000, 3_900, 2_000)):
+        aggregator.set_round(100 + number, answer * 10**8, world.now)
+        world.poke()
+        assert world.oracle.feed_words(FEED)[3] % 2**62 == once
+    for _ in range(3):  # 59 s more: the lag is kept, no sample
+        world.evm.advance(19)
+        aggregator.set_answer(1_950 * 10**8)
+        world.poke()
+        assert world.oracle.feed_words(FEED)[3] % 2**62 == once
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_variance__worst_prints_in_sequence__each_within_the_clamp_and_never_above_it(seed):
+    """An attacker who prints any extremes, as often as the spacing lets him."""
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    past, top = model.Variance(25 * 10**14, 2_000 * USD, 0), 25 * 10**16
+    for step in range(2_000):
+        elapsed = rng.choice([60, 60, 61, 600, 86_400])
+        price = rng.choice([1, 2**55 - 1, past.price, past.price * 2 % 2**55 or 1, 2_000 * USD])
+        now = past.time + elapsed
+        after = past.sample(TERMS, price, now)
+        assert 0 <= after.variance <= top
+        grown = after.variance - past.variance
+        assert grown <= (top - past.variance) * elapsed // (1_440 * 60) + 1, f"step {step}"
+        past = after
+    assert past.variance > 20 * 25 * 10**14  # only by keeping at it
 
 
 def test_variance__within_spacing__not_sampled(world):
