@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plimsoll.keepers.node import Reader, Refusal, View
-from plimsoll.keepers.rules import Curve, Facts, House
+from plimsoll.keepers.rules import Backer, Curve, Facts, House
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,17 @@ def read_house(
     )
 
 
+def read_backers(node: Reader, accounts: Sequence[int], block: int) -> tuple[Backer, ...]:
+    """The intents that stand among these accounts'."""
+    views = [View("LiquidationAuction", "intent", (account,)) for account in accounts]
+    found = []
+    for account, one in zip(accounts, node.try_views(views, block) if views else (), strict=True):
+        if not isinstance(one, Refusal) and one.capacity:
+            fields = (one.capacity, one.largest, one.premium, one.expiry, one.collateral)
+            found.append(Backer(account, *fields, one.markets))
+    return tuple(found)
+
+
 def read_facts(
     node: Reader, accounts: Sequence[int], marks: Mapping[int, int], block: int
 ) -> dict[int, Facts | str]:
@@ -54,7 +65,7 @@ def read_facts(
     """
     if not accounts:
         return {}
-    kinds = 6
+    kinds = 7
     rows = node.try_views(
         [
             view
@@ -66,6 +77,7 @@ def read_facts(
                 View("LiquidationAuction", "auction", (account,)),
                 View("LiquidationAuction", "cost", (account,)),
                 View("LiquidationAuction", "curve", ()),
+                View("LiquidationAuction", "pre_quote", (account,)),
             )
         ],
         block,
@@ -112,11 +124,12 @@ def markets_of(bitmap: int) -> list[int]:
 
 
 def _facts(account: int, row: Sequence[Any], notional: int, curves: Mapping[int, Any]) -> Facts:
-    standing, margin, _, auction, quote, newest = row
+    standing, margin, held, auction, quote, newest, pre = row
     requirement = standing.linear + standing.superlinear
     stopped = standing.stale_requirement * 10 > requirement
     curve = curves.get(auction.version) if auction.running else newest
     on_sale = None if isinstance(quote, Refusal) else quote
+    thin = None if isinstance(pre, Refusal) else pre
     return Facts(
         account=account,
         equity=standing.equity - (0 if stopped else standing.stale_value),
@@ -137,9 +150,16 @@ def _facts(account: int, row: Sequence[Any], notional: int, curves: Mapping[int,
         notional=notional + standing.collateral,
         initial=margin.initial_equity - margin.initial_requirement,
         curve=_curve(curve),
+        markets=held,
+        priority=on_sale.priority if on_sale else 0,
+        pre_fraction=thin.fraction if thin else 0,
+        pre_cost=thin.cost if thin else 0,
     )
 
 
 def _curve(curve: Any) -> Curve:
-    names = ("t_one", "t_end", "max_step", "start_flat", "start_share", "min_requirement")
+    names = (
+        "t_one", "t_end", "max_step", "start_flat", "start_share", "min_requirement",
+        "exec_flat", "exec_share", "fee", "keeper_share",
+    )  # fmt: skip
     return Curve(**{name: int(getattr(curve, name)) for name in names})

@@ -34,10 +34,16 @@ VAULT_EVENTS = {
     "Deposit(uint256,address,address,uint256)": (1,),
     "CollateralMoved(uint256,uint256,uint256,uint256)": (1, 2),
 }
+# Owners' offers: consent to pre-liquidation, intents. Kept by kind beside the ids.
+AUCTION_EVENTS = {
+    "PreLiquidationSet(uint256,uint256)": "consent",
+    "IntentSet(uint256,(uint256,uint256,uint256,uint256,bool,uint256))": "intent",
+}
+_OFFERS = {"0x" + keccak(text=text).hex(): kind for text, kind in AUCTION_EVENTS.items()}
 _PLACES = {
     "0x" + keccak(text=text).hex(): places
     for text, places in (ENGINE_EVENTS | VAULT_EVENTS).items()
-}
+} | dict.fromkeys(_OFFERS, (1,))
 
 
 class JournalBusy(RuntimeError):
@@ -73,13 +79,17 @@ class Journal:
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
         self._db.executescript(
             "create table if not exists accounts (id text primary key) without rowid;"
+            "create table if not exists offers"
+            " (id text, kind text, primary key (id, kind)) without rowid;"
             "create table if not exists meta (key text primary key, value text) without rowid;"
             "create table if not exists flights"
             " (nonce integer primary key, account text, kind text, hash text, sent real);"
         )
         self.first_block = first_block
         if self._get("engine") != engine:
-            self._db.executescript("delete from accounts; delete from flights; delete from meta")
+            self._db.executescript(
+                "delete from accounts; delete from offers; delete from flights; delete from meta"
+            )
             self._set("engine", engine)
 
     def close(self) -> None:
@@ -107,11 +117,22 @@ class Journal:
         rows = self._db.execute("select id from accounts order by id").fetchall()
         return [int(row[0], 16) for row in rows]
 
-    def add(self, accounts: set[int], cursor: int) -> None:
-        """Keeps ids and how far events have been read, in one step."""
+    def offers(self, kind: str) -> list[int]:
+        """Ids that were seen with a "consent" or an "intent"; it may have ended since."""
+        rows = self._db.execute("select id from offers where kind = ? order by id", (kind,))
+        return [int(row[0], 16) for row in rows]
+
+    def add(
+        self, accounts: set[int], cursor: int, offers: frozenset[tuple[int, str]] = frozenset()
+    ) -> None:
+        """Keeps ids, offers and how far events have been read, in one step."""
         self._db.execute("begin")
         self._db.executemany(
             "insert or ignore into accounts values (?)", [(f"{one:064x}",) for one in accounts]
+        )
+        self._db.executemany(
+            "insert or ignore into offers values (?, ?)",
+            [(f"{one:064x}", kind) for one, kind in offers],
         )
         self._set("cursor", str(cursor))
         self._db.execute("commit")
@@ -144,6 +165,7 @@ def read_events(
     vault: str,
     head: int,
     say: Callable[[str], None] = lambda text: None,
+    auction: str | None = None,
 ) -> int:
     """Reads events up to `head` into the journal; returns how many ids are new.
 
@@ -154,12 +176,19 @@ def read_events(
         start = journal.first_block  # another chain under the same name, or a long rollback
     start = max(journal.first_block, start - OVERLAP)
     before = len(journal.accounts())
-    for first, last, logs in _chunks(rpc, [engine, vault], start, head):
+    for first, last, logs in _chunks(
+        rpc, [engine, vault, *([auction] if auction else [])], start, head
+    ):
         found: set[int] = set()
+        offers = frozenset(
+            (int(log["topics"][1], 16), _OFFERS[log["topics"][0]])
+            for log in logs
+            if log["topics"][0] in _OFFERS
+        )
         for log in logs:
             topics = log["topics"]
             found.update(int(topics[place], 16) for place in _PLACES.get(topics[0], ()))
-        journal.add(found, last + 1)
+        journal.add(found, last + 1, offers)
         if last - first + 1 >= CHUNK and last < head:
             say(f"events read up to block {last} of {head}")
     return len(journal.accounts()) - before

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plimsoll.deployment.abi import calldata
 from plimsoll.keepers import rules
-from plimsoll.keepers.facts import Native, read_facts, read_house, read_marks
+from plimsoll.keepers.facts import Native, read_backers, read_facts, read_house, read_marks
 from plimsoll.keepers.index import Journal, read_events
 from plimsoll.keepers.node import Node, Refusal
 from plimsoll.keepers.rules import Decision, Facts, House, Move, Policy
@@ -25,7 +25,11 @@ AUCTION = "LiquidationAuction"
 DEADLINE = 300  # seconds a bid stays valid after its block
 HALVINGS = 4  # of a bid that the bidder's own margin does not bear
 # What a simulated call may be refused with when somebody else was quicker, or a price has moved.
-RACES = {"AuctionRunning", "NoAuction", "Healthy", "WrongAuction", "CostLimit", "NothingToDo"}
+RACES = {
+    *"AuctionRunning NoAuction Healthy WrongAuction CostLimit NothingToDo".split(),
+    *"NotOptedIn OutsideBand HourlyCap NoIntent BelowPremium PriorityWindow".split(),
+}
+SLICES = {"bid", "pre_liquidate"}
 OWN_MARGIN = {"Underwater", "HealthFell"}
 
 
@@ -103,6 +107,7 @@ class Liquidator:
             self.node.addresses["CollateralVault"],
             block,
             self._progress,
+            self.node.addresses[AUCTION],
         )
         ids = [one for one in self.journal.accounts() if one != self.bidder]
         start = time.perf_counter()
@@ -112,6 +117,9 @@ class Liquidator:
             if one.unreadable:
                 self._tell(done, _unreadable(one.account))
         wanted = [one.account for one in seen if one.wanted]
+        # Those who have asked for slices above R; a bidder's account is needed to take them.
+        open_to = self.journal.offers("consent") if self.bidder is not None else []
+        wanted += [one for one in open_to if one not in wanted and one != self.bidder]
         self._act(done, wanted, busy, block, timestamp)
         return done
 
@@ -133,7 +141,7 @@ class Liquidator:
             options = rules.moves(one, house, self.policy)
             if not options:
                 self._tell(done, rules.idle(one, house))
-            elif options[0].kind == "bid" or options[0].with_buyer:
+            elif options[0].kind in {*SLICES, "fill_intent"} or options[0].with_buyer:
                 bidding.append(account)
             else:
                 order = self._consider(done, options, one, house)
@@ -161,6 +169,8 @@ class Liquidator:
         self, accounts: Sequence[int], block: int, timestamp: int, done: Pass
     ) -> tuple[House, dict[int, Facts]]:
         house = read_house(self.node, self.bidder, self.native, block, timestamp)
+        backers = read_backers(self.node, self.journal.offers("intent"), block)
+        house = replace(house, backers=backers)
         facts = {}
         for account, one in read_facts(
             self.node, accounts, read_marks(self.node, block), block
@@ -176,7 +186,7 @@ class Liquidator:
     ) -> Order | None:
         """The first option that the chain accepts and the rule wants, as an order."""
         for move in options:
-            if move.kind == "bid" and move.fraction == 0:
+            if move.kind in SLICES and move.fraction == 0:
                 self._tell(done, rules.weigh(move, 0, facts, house, self.policy))
                 continue
             decision, order = self._try(move, facts, house)
@@ -198,7 +208,7 @@ class Liquidator:
                 decision = rules.weigh(move, gas, facts, house, self.policy)
                 return decision, Order(move.account, move.kind, to, data, gas)
             why = gas
-            if why.name not in OWN_MARGIN or move.kind != "bid" or move.fraction < 2:
+            if why.name not in OWN_MARGIN or move.kind not in SLICES or move.fraction < 2:
                 break
             move = move.shrunk(move.fraction // 2)
         reason = f"skipped: the chain would refuse it, {why.text}"
@@ -214,6 +224,13 @@ class Liquidator:
                 move.account, self.bidder, move.auction_id, move.most, limit, deadline,
             )  # fmt: skip
             return calldata(AUCTION, "bid", *args)
+        if move.kind == "pre_liquidate":
+            limit, deadline = rules.cost_limit(move, self.policy), house.timestamp + DEADLINE
+            taken = (move.account, self.bidder, move.most, limit, deadline)
+            return calldata(AUCTION, "pre_liquidate", *taken)
+        if move.kind == "fill_intent":
+            deadline = house.timestamp + DEADLINE
+            return calldata(AUCTION, "fill_intent", move.account, move.backer, deadline)
         if move.kind == "deleverage":
             buyer = self.bidder if move.with_buyer else 0
             return calldata(AUCTION, "deleverage", move.account, buyer)

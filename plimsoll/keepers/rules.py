@@ -43,6 +43,7 @@ class House:
     native: int
     room: int | None  # the bidder's E_init - R_init; None without a bidder
     budget: int  # what keepers can be paid out of
+    backers: tuple[Backer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,23 @@ class Curve:
     start_flat: int
     start_share: int
     min_requirement: int
+    exec_flat: int = 0
+    exec_share: int = 0
+    fee: int = 0
+    keeper_share: int = 0
+
+
+@dataclass(frozen=True)
+class Backer:
+    """A standing intent as ILiquidationAuction.Intent, with its account."""
+
+    account: int
+    capacity: int
+    largest: int
+    premium: int
+    expiry: int
+    collateral: bool
+    markets: int
 
 
 @dataclass(frozen=True)
@@ -84,11 +102,15 @@ class Facts:
     notional: int
     initial: int
     curve: Curve
+    markets: int = 0  # bitmap of those held
+    priority: int = 0  # seconds of clock until bids are open
+    pre_fraction: int = 0  # what may be pre-liquidated now
+    pre_cost: int = 0
 
 
 @dataclass(frozen=True)
 class Move:
-    """One thing to do. kind: start, bid, end, sync, deleverage.
+    """One thing to do. kind: start, bid, pre_liquidate, fill_intent, end, sync, deleverage.
 
     Of a bid: `fraction` 1e18, expected; `most`, what it may become where more is on sale by the
     time it is mined (asking for what is on sale now would leave a rest and the auction running).
@@ -105,6 +127,7 @@ class Move:
     x: int = 0
     auction_id: int = 0
     with_buyer: bool = False
+    backer: int = 0  # account whose intent takes the slice
 
     def shrunk(self, fraction: int) -> Move:
         """The same bid for less, in proportion."""
@@ -142,7 +165,7 @@ class Decision:
             f"({self.reason})",
             f"E {usd(self.equity)} R {usd(self.requirement)}",
         ]
-        if self.kind == "bid":
+        if self.kind in ("bid", "pre_liquidate", "fill_intent"):
             parts.append(
                 f"x {self.x / NANO:.4f} fraction {self.fraction / ONE:.4f}: "
                 f"value {usd(self.value)} - cost {usd(self.cost)} - gas {usd(self.gas)} "
@@ -192,11 +215,14 @@ def moves(facts: Facts, house: House, policy: Policy) -> list[Move]:
         return [Move("sync", facts.account, "stale feeds: stop the clock")] if wrong_clock else []
     if not facts.running:
         if facts.equity >= facts.requirement:
-            return []
+            if house.room is None or facts.pre_fraction == 0:
+                return []
+            return [_sized(facts, facts.pre_fraction, facts.pre_cost, house.room, policy)]
         return [Move("start", facts.account, "E is below R")]
     found = []
-    if house.room is not None and facts.fraction > 0:
-        found.append(_bid(facts, house.room, policy))
+    if house.room is not None and facts.fraction > 0 and facts.priority == 0:
+        found.append(_sized(facts, facts.fraction, facts.cost, house.room, policy))
+    found += _fills(facts, house)
     if exhausted(facts):
         sells = facts.collateral > 0
         if not sells or house.room is not None:
@@ -223,12 +249,53 @@ def sync_due(facts: Facts, house: House) -> bool:
     return waited * 10 >= facts.curve.max_step * 8 and facts.elapsed < facts.curve.t_end
 
 
-def _bid(facts: Facts, room: int, policy: Policy) -> Move:
-    """The largest slice that is on sale, wanted and affordable."""
-    fraction, most = min(facts.fraction, policy.max_fraction), policy.max_fraction
-    reason = "all that is on sale" if fraction == facts.fraction else "the most wanted"
+def _fills(facts: Facts, house: House) -> list[Move]:
+    """Intents that the clock has come to and that take this account, the cheapest first.
+
+    The executor gains its pay alone: of the R sold, at most the keepers' part of the fee, what
+    there is.
+    """
+    if facts.fraction == 0:
+        return []
+    curve, found = facts.curve, []
+    for one in sorted(house.backers, key=lambda one: (one.premium, one.account)):
+        fits = facts.requirement <= one.largest * TOK and not facts.markets & ~one.markets
+        if (
+            one.premium > facts.x
+            or one.expiry < house.timestamp
+            or not fits
+            or one.account == facts.account
+            or (facts.collateral and not one.collateral)
+        ):
+            continue
+        fraction = min(facts.fraction, one.capacity * TOK * ONE // facts.requirement)
+        sold, pay = facts.requirement * fraction // ONE, 0
+        if sold >= curve.min_requirement * TOK:
+            pay = curve.exec_flat * TOK + sold * curve.exec_share // NANO
+        budget = house.budget
+        if facts.cost > 0:
+            kept = sold * curve.fee // NANO * curve.keeper_share // 10_000
+            pay, budget = min(pay, kept), budget + kept  # the fee comes in before the pay goes out
+        found.append(
+            Move(
+                "fill_intent",
+                facts.account,
+                f"intent of {name_of(one.account)}",
+                fraction=fraction,
+                value=min(pay, budget),
+                x=facts.x,
+                backer=one.account,
+            )
+        )
+    return found
+
+
+def _sized(facts: Facts, on_sale: int, cost: int, room: int, policy: Policy) -> Move:
+    """The largest slice that is on sale, wanted and affordable: a bid, or a pre-liquidation."""
+    fraction, most = min(on_sale, policy.max_fraction), policy.max_fraction
+    reason = "all that is on sale" if fraction == on_sale else "the most wanted"
     # One whole account costs `whole` and takes -initial of the bidder's free margin, at most.
-    whole = facts.cost * ONE // facts.fraction
+    whole = cost * ONE // on_sale
     need = whole - facts.initial
     if need > 0:
         affordable = room * ONE * MARGIN_SHARE // (need * 100)
@@ -236,18 +303,18 @@ def _bid(facts: Facts, room: int, policy: Policy) -> Move:
         if affordable < fraction:
             fraction, reason = max(0, affordable), "what the bidder's own margin bears"
     full = Move(
-        "bid",
+        "bid" if facts.running else "pre_liquidate",
         facts.account,
         reason,
-        fraction=facts.fraction,
+        fraction=on_sale,
         most=most,
-        value=facts.equity * facts.fraction // ONE,
-        cost=facts.cost,
-        hedge=-(-facts.notional * facts.fraction * policy.hedge_bps // (ONE * 10_000)),
+        value=facts.equity * on_sale // ONE,
+        cost=cost,
+        hedge=-(-facts.notional * on_sale * policy.hedge_bps // (ONE * 10_000)),
         x=facts.x,
         auction_id=facts.auction_id,
     )
-    return full.shrunk(fraction) if fraction != facts.fraction else full
+    return full.shrunk(fraction) if fraction != on_sale else full
 
 
 def cost_limit(move: Move, policy: Policy) -> int:
@@ -265,14 +332,16 @@ def weigh(move: Move, gas: int, facts: Facts, house: House, policy: Policy) -> D
         "requirement": facts.requirement,
         "gas": spent,
     }
-    if move.kind == "bid":
+    if move.kind in ("bid", "pre_liquidate", "fill_intent"):
         profit = move.value - move.cost - spent - move.hedge
-        go = move.fraction > 0 and profit >= policy.min_profit
+        # Who fills an intent risks its gas alone.
+        least = 0 if move.kind == "fill_intent" else policy.min_profit
+        go = move.fraction > 0 and profit >= least
         reason = move.reason
         if move.fraction == 0:
             reason = "skipped: the bidder's own margin bears nothing"
         elif not go:
-            reason = f"skipped: profit under the least asked for, {usd(policy.min_profit)} USD"
+            reason = f"skipped: profit under the least asked for, {usd(least)} USD"
         return Decision(
             **common,
             go=go,

@@ -185,6 +185,41 @@ def test_liquidate__cured_in_auction__ends_it(house: KeeperHouse, tmp_path: Path
     assert not running(house, TRADER)
 
 
+def test_liquidate__thin_account_that_asked__pre_liquidated(
+    house: KeeperHouse, tmp_path: Path
+) -> None:
+    trader = house.account(TRADER)
+    house.do(_address(TRADER), "LiquidationAuction", "set_pre_liquidation", trader, True)
+    house.price("ETH", 1_760)
+    margin = house.read("MarginEngine", "margin", trader)
+    house.fund(TRADER, (margin.requirement * 102 // 100 - margin.equity) // 10**15 + 1)
+    assert house.read("LiquidationAuction", "pre_quote", trader).fraction > 0
+    code, done, log = keep(house, tmp_path, KEEPER)
+    assert code == 0, log
+    moves = {(one["move"], one["status"]) for one in done["transactions"]}
+    assert moves == {("pre_liquidate", "mined")}
+    assert not house.read("MarginEngine", "head", trader) >> 226 & 1
+    assert gap(house) == 0
+
+
+def test_liquidate__priority_window__fills_the_intent(house: KeeperHouse, tmp_path: Path) -> None:
+    curve = house.read("LiquidationAuction", "curve")._asdict() | {"priority": 120}
+    house.govern("LiquidationAuction", "set_curve", tuple(curve.values()))
+    backer = house.account(SECOND)
+    block = house.rpc.call("eth_getBlockByNumber", "latest", False)
+    expiry = int(block["timestamp"], 16) + 20 * 86_400
+    terms = (50_000 * 10**6, 10**15, 0, expiry, True, 2**256 - 1)
+    house.do(_address(SECOND), "LiquidationAuction", "commit_intent", backer, terms)
+    house.price("ETH", 1_760)
+    code, done, log = keep(house, tmp_path, KEEPER)
+    assert code == 0, log
+    moves = {(one["move"], one["status"]) for one in done["transactions"]}
+    assert moves == {("start", "mined"), ("fill_intent", "mined")}, done["decisions"]
+    assert house.read("MarginEngine", "position", backer, 0).lots > 0
+    assert not running(house, TRADER)
+    assert gap(house) == 0
+
+
 def test_liquidate__curve_ran_out__deleverages(house: KeeperHouse, tmp_path: Path) -> None:
     house.price("ETH", 1_500)  # TRADER is insolvent
     house.do(_address(SECOND), "LiquidationAuction", "start", house.account(TRADER))

@@ -8,7 +8,7 @@ import pytest
 
 from plimsoll.keepers import rules
 from plimsoll.keepers.program import ANSWER_BYTES, MARGIN_BITS, build, parse
-from plimsoll.keepers.rules import ONE, Curve, Facts, House, Policy
+from plimsoll.keepers.rules import ONE, Backer, Curve, Facts, House, Policy
 
 USD = 10**15
 GWEI = 10**9
@@ -185,3 +185,66 @@ def test_build__same_inputs__same_bytes() -> None:
     args = ("0x" + "11" * 20, b"abcd", b"efgh")
     assert build(*args) == build(*args)
     assert bytes.fromhex("11" * 20) in build(*args)
+
+
+# -- before the auction, and intents
+
+THIN = replace(
+    FACTS, running=False, equity=122 * USD, pre_fraction=ONE // 5, pre_cost=23 * USD, fraction=0
+)
+PAYING = replace(
+    CURVE, exec_flat=500_000, exec_share=500_000, fee=20_000_000, keeper_share=5_000,
+    min_requirement=50 * 10**6,
+)  # fmt: skip
+BACKER = Backer(9 << 96, 30 * 10**6, 200 * 10**6, 300_000_000, 2_000, False, 1)
+
+
+def test_moves__thin_account_that_asked__pre_liquidated_like_a_bid() -> None:
+    (move,) = rules.moves(THIN, HOUSE, POLICY)
+    assert (move.kind, move.fraction, move.cost) == ("pre_liquidate", ONE // 5, 23 * USD)
+    decision = rules.weigh(move, 0, THIN, HOUSE, Policy())
+    # value 24.40 - cost 23 - hedge 5 bps of 800 = 0.40
+    assert decision.profit == 1_000 * USD // 1_000
+    assert decision.go
+    assert rules.moves(THIN, replace(HOUSE, room=None), POLICY) == []
+    assert rules.moves(replace(THIN, pre_fraction=0), HOUSE, POLICY) == []
+
+
+def test_moves__priority_window__only_intents() -> None:
+    facts = replace(FACTS, priority=5, curve=PAYING, markets=1)
+    assert rules.moves(facts, HOUSE, POLICY) == []
+    moves = rules.moves(facts, replace(HOUSE, backers=(BACKER,)), POLICY)
+    assert [(one.kind, one.backer) for one in moves] == [("fill_intent", BACKER.account)]
+
+
+def test_moves__several_intents__the_cheapest_first_after_the_bid() -> None:
+    other = replace(BACKER, account=8 << 96, premium=100_000_000)
+    house = replace(HOUSE, backers=(BACKER, other))
+    kinds = [(one.kind, one.backer) for one in rules.moves(FACTS, house, POLICY)]
+    assert kinds == [("bid", 0), ("fill_intent", 8 << 96), ("fill_intent", 9 << 96)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"premium": 300_000_001},
+        {"expiry": 999},
+        {"largest": 119 * 10**6},
+        {"markets": 2},
+        {"account": FACTS.account},
+    ],
+)
+def test_moves__intent_that_does_not_fit__left_alone(change: dict[str, int]) -> None:
+    facts = replace(FACTS, priority=5, markets=1)
+    house = replace(HOUSE, backers=(replace(BACKER, **change),))  # type: ignore[arg-type]
+    assert rules.moves(facts, house, POLICY) == []
+
+
+def test_weigh__intent__pay_of_what_its_capacity_takes_against_gas() -> None:
+    # capacity 60 of R 120: all that is on sale; flat 0.5 + 0.05 % of 60 = 0.53, fee part 0.60
+    facts = replace(FACTS, priority=5, curve=PAYING, markets=1)
+    house = replace(HOUSE, backers=(replace(BACKER, capacity=60 * 10**6),))
+    (move,) = rules.moves(facts, house, POLICY)
+    assert (move.fraction, move.value) == (ONE // 2, 530 * USD // 1_000)
+    assert rules.weigh(move, 26_000, facts, house, POLICY).go  # 0.52 of gas
+    assert not rules.weigh(move, 27_000, facts, house, POLICY).go
