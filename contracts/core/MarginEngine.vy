@@ -77,7 +77,7 @@ def deposit(account: uint256, amount: uint256):
     errors._require(amount != 0, errors.ZERO_AMOUNT)
     errors._require(account >> 96 != 0, errors.NULL_ADDRESS)
     extcall ICollateralVault(health.VAULT).pull_quote(msg.sender, amount)
-    w: uint256 = cash._accrue()
+    w: uint256 = cash._drip(cash._accrue())
     cash._move_vault(convert(amount, int256))
     accounts.head[account] = cash._credit(
         accounts.head[account], w, convert(amount * cash.TOK, int256)

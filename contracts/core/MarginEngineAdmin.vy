@@ -66,6 +66,7 @@ exports: (
     cash.escrow,
     cash.era_end,
     cash.rates,
+    cash.recovery,
     health.core,
     engine_state.auction,
     engine_state.fund,
@@ -77,6 +78,7 @@ exports: (
     engine_state.market_count,
     # escrow, the fund's bucket, fees
     engine_fund.release,
+    engine_fund.recover,
     engine_fund.fund_deposit,
     engine_fund.fund_withdraw,
     engine_fund.budget_move,

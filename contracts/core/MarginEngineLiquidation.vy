@@ -13,7 +13,6 @@ from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import ledger
 from contracts.core import waterfall
-from contracts.interfaces import ICollateralVault
 from contracts.interfaces import IMarginEngine
 from contracts.modules import errors
 from snekmate.auth import ownable

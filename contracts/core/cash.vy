@@ -7,7 +7,7 @@
         division has an owner: it goes to `dust`, whose whole units go to the insurance fund.
 
         Identity after every call, in quote units scaled by RAY:
-          V RAY = A Is - B Ib + RAY (sum of U + fund + keeper + fees - advances - hole) + dust
+          V RAY = A Is - B Ib + RAY (sum of U + fund + keeper + fees + pot - advances - hole) + dust
 """
 from contracts.core import accounts
 from contracts.interfaces import IMarginEngine
@@ -20,8 +20,11 @@ ERA_FLOOR: constant(uint256) = 2**60  # below this supply index a new era starts
 RATE_SCALE: constant(uint256) = 10**13  # unit of the borrow rate: 1e-13 per second
 MAX_RATE: constant(uint256) = 2**24 - 1  # 1.7e-6 per second, 52 times a year
 MAX_SUPPLY: constant(uint256) = 10**15  # quote token units the vault may hold: 1e9 USD
+DRIP: constant(uint256) = 7 * 86400  # seconds over which income refills a loss
+CRUMB: constant(uint256) = 10**11  # quote units a second on top, 8.64 USD a day: a pot runs dry
 
-# supply index uint96 | borrow index uint96 << 96 | time uint32 << 192 | rate uint24 << 224 | era uint8 << 248
+# supply index uint96 | borrow index uint95 << 96 | a loss waits for income << 191 | time uint32 << 192
+# | rate uint24 << 224 | era uint8 << 248
 indices: public(uint256)
 # supply shares A uint96 | debt shares B uint80 << 96 | dust uint80 << 176 (quote units scaled by RAY)
 totals: public(uint256)
@@ -29,7 +32,7 @@ totals: public(uint256)
 buckets: public(uint256)
 # pending deficit uint96 | advances uint96 << 96 (quote units) | socialisations uint64 << 192
 deficits: public(uint256)
-# loss that found no payer, quote units (reported, never forgotten)
+# loss that found no payer yet, quote units: the pot fills it first
 hole: public(uint256)
 # per account: negative equity last observed in its auction, quote units
 deficit_of: public(HashMap[uint256, uint256])
@@ -40,10 +43,15 @@ era_end: public(HashMap[uint256, uint256])
 # base uint24 | slope below the kink uint24 << 24 | slope above uint24 << 48 (1e-13 per second at 100 %)
 # | kink uint16 << 72 (1e-4) | fund share uint16 << 88 (1e-4) | borrow cap uint64 << 104 (token units)
 rates: public(uint256)
+# What income owes for socialised losses and the hole uint96 | the pot, set aside for it and not paid in yet
+# uint96 << 96 (quote units) | time of the pot uint32 << 192
+recovery: public(uint256)
 
+RECOVERING: constant(uint256) = 1 << 191  # in the indices word: `recovery` is not 0
 M32: constant(uint256) = 2**32 - 1
 M64: constant(uint256) = 2**64 - 1
 M80: constant(uint256) = 2**80 - 1
+M95: constant(uint256) = 2**95 - 1
 M96: constant(uint256) = 2**96 - 1
 
 
@@ -65,18 +73,22 @@ def _grown() -> (uint256, uint256, uint256):
     """
     w: uint256 = self.indices
     rate: uint256 = (w >> 224) & (2**24 - 1)
-    elapsed: uint256 = block.timestamp - ((w >> 192) & M32)
+    elapsed: uint256 = unsafe_sub(block.timestamp, (w >> 192) & M32)
     if rate == 0 or elapsed == 0:
         return w, 0, 0
     t: uint256 = self.totals
     if (t >> 96) & M80 == 0:  # every change of cash ends in `_reprice`: no debt, no rate
         return w, 0, 0
     supply: uint256 = w & M96
-    borrow: uint256 = (w >> 96) & M96
-    step: uint256 = borrow * rate * elapsed // RATE_SCALE  # rounded down: less interest, nobody's loss
-    if borrow + step > M96:  # the index stops at its width: 2^24-fold growth
-        step = M96 - borrow
-    interest: uint256 = ((t >> 96) & M80) * step
+    borrow: uint256 = (w >> 96) & M95
+    # Proof for the unsafe steps: indices and shares < 2^96, the rate < 2^24, times < 2^32; so the step is below 2^151
+    # and, cut to its width, below 2^95, and interest below 2^175.
+    # Rounded down: less interest, nobody's loss. The index stops at its width, 2^23-fold growth.
+    step: uint256 = min(
+        unsafe_div(unsafe_mul(unsafe_mul(borrow, rate), elapsed), RATE_SCALE),
+        unsafe_sub(M95, borrow),
+    )
+    interest: uint256 = unsafe_mul((t >> 96) & M80, step)
     kept: uint256 = interest
     a: uint256 = t & M96
     if a != 0:
@@ -84,11 +96,18 @@ def _grown() -> (uint256, uint256, uint256):
         # Rounded down twice; what that leaves of the interest is `kept`. Where more is lent than supplied (money
         # of the fund, paper profit) a share supplied earns no more than one lent pays: the supply index, at most
         # the borrow index in each era, stays so and within its width, and nobody's crumb can run it up.
-        gain: uint256 = min(interest * (10**4 - share) // 10**4 // a, supply * step // borrow)
-        supply += gain
-        kept = interest - a * gain
+        gain: uint256 = min(
+            unsafe_div(unsafe_div(unsafe_mul(interest, unsafe_sub(10**4, share)), 10**4), a),
+            unsafe_div(unsafe_mul(supply, step), borrow),
+        )
+        supply = unsafe_add(supply, gain)
+        kept = unsafe_sub(interest, unsafe_mul(a, gain))
     head: uint256 = (
-        supply | ((borrow + step) << 96) | ((block.timestamp & M32) << 192) | ((w >> 224) << 224)
+        supply
+        | (unsafe_add(borrow, step) << 96)
+        | (w & RECOVERING)
+        | ((block.timestamp & M32) << 192)
+        | ((w >> 224) << 224)
     )
     return head, interest, kept
 
@@ -119,8 +138,75 @@ def _keep(w: uint256, kept: uint256):
     self.indices = w
     self._dust(kept)
     log IMarginEngine.InterestAccrued(
-        supply_index=w & M96, borrow_index=(w >> 96) & M96, rate=(w >> 224) & (2**24 - 1)
+        supply_index=w & M96, borrow_index=(w >> 96) & M95, rate=(w >> 224) & (2**24 - 1)
     )
+
+
+@internal
+def _income(amount: uint256) -> uint256:
+    """
+    @notice Sets income aside for what losses took, before anybody takes it.
+    @param amount Quote units; the source is booked by the caller.
+    @return What is left.
+    """
+    if self.indices & RECOVERING == 0:
+        return amount
+    r: uint256 = self.recovery
+    put: uint256 = min(amount, r & M96)
+    if (r >> 96) & M96 == 0:
+        r = (r & M96) | (block.timestamp << 192)
+    # Proof: `_socialise` keeps the sum of both fields within 96 bits, so neither borrows nor carries.
+    self.recovery = unsafe_add(unsafe_sub(r, put), put << 96)
+    return unsafe_sub(amount, put)
+
+
+@internal
+def _drip(w: uint256) -> uint256:
+    """
+    @notice Fills the hole from the pot and pays a part of the rest into the supply index, a seventh or so a day.
+            Called before any deposit, so that nobody buys in front of it.
+    @param w The indices word, brought to now and stored.
+    @return The new indices word.
+    """
+    if w & RECOVERING == 0:
+        return w
+    r: uint256 = self.recovery
+    owed: uint256 = r & M96
+    pot: uint256 = (r >> 96) & M96
+    hole: uint256 = self.hole
+    if hole != 0:
+        paid_up: uint256 = min(hole, pot)
+        # Both are claims, of opposite sign, on the same tokens.
+        hole = unsafe_sub(hole, paid_up)
+        pot = unsafe_sub(pot, paid_up)
+        self.hole = hole
+    # Proof for the unsafe steps: shares, indices and both fields are below 2^96, a time below 2^32.
+    paid: uint256 = min(
+        pot,
+        unsafe_mul(unsafe_add(unsafe_div(pot, DRIP), CRUMB), unsafe_sub(block.timestamp, r >> 192)),
+    )
+    pot = unsafe_sub(pot, paid)
+    a: uint256 = self.totals & M96
+    # It makes a share whole, at most up to the borrow index, so that no crumb runs the index up; what is beyond
+    # it is income anew.
+    room: uint256 = unsafe_sub(max(w & M96, (w >> 96) & M95), w & M96)
+    gain: uint256 = 0
+    if a != 0:
+        gain = min(unsafe_div(unsafe_mul(paid, RAY), a), room)
+    if gain == room:
+        owed = min(owed, hole)  # whole again
+    r = owed | (pot << 96)
+    new: uint256 = unsafe_add(w, gain)  # at most the borrow index: its field does not carry
+    if r != 0:
+        r |= block.timestamp << 192
+    else:
+        new ^= RECOVERING
+    self.recovery = r
+    self.indices = new
+    # Proof: a * gain is at most paid * RAY.
+    self._dust(unsafe_sub(unsafe_mul(paid, RAY), unsafe_mul(a, gain)))
+    log IMarginEngine.Recovered(index=new & M96, owed=owed, pot=pot)
+    return new
 
 
 @internal
@@ -136,10 +222,10 @@ def _dust(scaled: uint256):
 @internal
 def _to_fund(amount: uint256):
     """
-    @notice Books income of the insurance fund.
+    @notice Books income of the insurance fund; a loss that waits for income comes first.
     @param amount Quote units; the source is booked by the caller.
     """
-    self._set_fund(self._fund() + amount)
+    self._set_fund(self._fund() + self._income(amount))
 
 
 @internal
@@ -209,7 +295,7 @@ def _scaled(head: int256, w: uint256) -> (int256, uint256):
             n = self._across(n, era, w >> 248)
         # Proof: shares < 2^103 and indices < 2^96.
         return convert(unsafe_mul(n, w & M96), int256), n
-    return unsafe_mul(s, convert((w >> 96) & M96, int256)), convert(unsafe_sub(0, s), uint256)
+    return unsafe_mul(s, convert((w >> 96) & M95, int256)), convert(unsafe_sub(0, s), uint256)
 
 
 @internal
@@ -258,7 +344,7 @@ def _credit(head: int256, w: uint256, amount: int256) -> int256:
         s = convert(n, int256)
         left = unsafe_sub(left, unsafe_mul(s, convert(index, int256)))
     else:
-        index: uint256 = (w >> 96) & M96
+        index: uint256 = (w >> 96) & M95
         n = rounding._div_up(convert(unsafe_sub(0, value), uint256) << 72, index)
         b = unsafe_add(b, n)
         s = unsafe_sub(0, convert(n, int256))
@@ -278,7 +364,7 @@ def _swept(low: uint256, dust: uint256) -> uint256:
     """
     d: uint256 = dust
     if d >= 2**79:
-        self._set_fund(self._fund() + (d >> 72))
+        self._to_fund(d >> 72)
         d &= 2**72 - 1
     return low | (d << 176)
 
@@ -294,18 +380,24 @@ def _reprice():
     rate: uint256 = 0
     if (t >> 96) & M80 != 0:
         p: uint256 = self.rates
-        supplied: uint256 = (t & M96) * (w & M96) // RAY
-        free: uint256 = (self.buckets & M64) * TOK
+        supplied: uint256 = unsafe_div(unsafe_mul(t & M96, w & M96), RAY)
+        # Proof for the unsafe steps here: tokens < 2^64, shares and indices < 2^96, rates < 2^24, shares of one <= 10^4.
+        free: uint256 = unsafe_mul(self.buckets & M64, TOK)
         # Utilisation is rounded up, the rate on it down: less than 1e-13 a second either way.
         used: uint256 = 10**4
         if supplied != 0:
             used = 0
             if free < supplied:
-                used = 10**4 - free * 10**4 // supplied
+                used = unsafe_sub(10**4, unsafe_div(unsafe_mul(free, 10**4), supplied))
         kink: uint256 = (p >> 72) & 65535
-        rate = (p & (2**24 - 1)) + min(used, kink) * ((p >> 24) & (2**24 - 1)) // 10**4
+        rate = unsafe_add(
+            p & (2**24 - 1),
+            unsafe_div(unsafe_mul(min(used, kink), (p >> 24) & (2**24 - 1)), 10**4),
+        )
         if used > kink:
-            rate += (used - kink) * ((p >> 48) & (2**24 - 1)) // 10**4
+            rate = unsafe_add(
+                rate, unsafe_div(unsafe_mul(unsafe_sub(used, kink), (p >> 48) & (2**24 - 1)), 10**4)
+            )
         rate = min(rate, MAX_RATE)
     # The stored time moves with the stored indices: interest up to now was accrued by the caller.
     new: uint256 = (
@@ -324,7 +416,8 @@ def _debt(w: uint256) -> uint256:
     """
     @notice All cash loans, quote units, rounded up.
     """
-    return rounding._div_up(((self.totals >> 96) & M80) * ((w >> 96) & M96), RAY)
+    # Proof: fields of 80 and 95 bits.
+    return rounding._div_up(unsafe_mul((self.totals >> 96) & M80, (w >> 96) & M95), RAY)
 
 
 @internal
@@ -333,17 +426,22 @@ def _supplied(w: uint256) -> uint256:
     """
     @notice All positive cash, quote units, rounded down.
     """
-    return (self.totals & M96) * (w & M96) // RAY
+    return unsafe_mul(self.totals & M96, w & M96) // RAY  # two fields of 96 bits
 
 
 @internal
 @view
 def _social_room(w: uint256) -> uint256:
     """
-    @notice The most the supply index can carry in one step: all but 2^-40 of it.
+    @notice The most the supply index can carry in one step: all but 2^-40 of it. The last era is followed by none:
+            in it the index stays where that one would begin, and what is beyond is the hole's.
     """
     supply: uint256 = w & M96
-    return (self.totals & M96) * (supply - max(supply >> 40, 1)) // RAY
+    least: uint256 = supply >> 40
+    if w >> 248 == 255:
+        least = ERA_FLOOR
+    # Proof: the index is at least ERA_FLOOR before and after every loss; fields of 96 bits.
+    return unsafe_mul(self.totals & M96, unsafe_sub(supply, least)) // RAY
 
 
 @internal
@@ -357,27 +455,34 @@ def _socialise(w: uint256, amount: uint256) -> uint256:
     """
     if amount == 0:
         return w
+    r: uint256 = self.recovery
+    # Proof: both fields together stay within 96 bits.
+    left: uint256 = unsafe_sub(unsafe_sub(M96, r & M96), (r >> 96) & M96)
+    self.recovery = unsafe_add(r, min(amount, left))
     carried: uint256 = min(amount, self._social_room(w))
+    new: uint256 = w | RECOVERING
     if carried < amount:
         self.hole += amount - carried
-    if carried == 0:
-        return w
+        if carried == 0:
+            self.indices = new
+            return new
     t: uint256 = self.totals
     a: uint256 = t & M96
-    drop: uint256 = rounding._div_up(carried * RAY, a)
-    supply: uint256 = (w & M96) - drop
-    new: uint256 = ((w >> 96) << 96) | supply
+    # Proof for the unsafe steps: what is carried leaves the index at 2^20 or more, so the drop is below it; a and the
+    # index are below 2^96, their product, the loss scaled by RAY among it, below 2^192.
+    drop: uint256 = rounding._div_up(unsafe_mul(carried, RAY), a)
+    supply: uint256 = unsafe_sub(w & M96, drop)
+    new = ((new >> 96) << 96) | supply
     # The drop was rounded up: the excess is the fund's.
-    left: uint256 = a * drop - carried * RAY
+    left = unsafe_sub(unsafe_mul(a, drop), unsafe_mul(carried, RAY))
     if supply < ERA_FLOOR:
-        era: uint256 = new >> 248
-        errors._require(era < 255, errors.OUT_OF_RANGE)
+        era: uint256 = new >> 248  # not the last: see `_social_room`
         self.era_end[era] = supply
-        fresh: uint256 = a * supply // RAY  # rounded down, the rest to dust
-        left += a * supply - fresh * RAY
+        fresh: uint256 = unsafe_mul(a, supply) // RAY  # rounded down, the rest to dust
+        left = unsafe_add(left, unsafe_mul(a, supply) & (RAY - 1))
         self.totals = (t & (M96 ^ max_value(uint256))) | fresh
         new = ((new >> 96) << 96) | RAY
-        new = (new & (2**248 - 1)) | ((era + 1) << 248)
+        new = unsafe_add(new, 1 << 248)
     self.indices = new
     self._dust(left)
     n: uint256 = (self.deficits >> 192) + 1

@@ -35,6 +35,15 @@ def release(account: uint256):
 
 
 @external
+def recover():
+    """
+    @notice Pays what is due of the pot of recoveries into the supply index, as every deposit does. Anyone may call.
+    """
+    cash._drip(cash._accrue())
+    cash._reprice()
+
+
+@external
 def fund_deposit(payer: address, amount: uint256):
     """
     @notice Adds tokens to the fund's bucket. Only the insurance fund may call.
@@ -44,7 +53,7 @@ def fund_deposit(payer: address, amount: uint256):
     errors._require(msg.sender == engine_state.fund, errors.NOT_FUND)
     extcall ICollateralVault(health.VAULT).pull_quote(payer, amount)
     cash._move_vault(convert(amount, int256))
-    cash._to_fund(amount * cash.TOK)
+    cash._set_fund(cash._fund() + amount * cash.TOK)  # a depositor's, no income
 
 
 @external
@@ -79,7 +88,8 @@ def budget_move(amount: uint256):
 @external
 def collect_fees(market: uint256):
     """
-    @notice Splits a market's fees between the fund and the treasury's account. Anyone may call.
+    @notice Splits a market's fees between the fund and the treasury's account, once no loss waits for income.
+            Anyone may call.
     @param market Market id.
     """
     c: uint256 = engine_state.config[market]
@@ -87,10 +97,11 @@ def collect_fees(market: uint256):
     errors._require(fees != 0, errors.NOTHING_TO_DO)
     w: uint256 = cash._accrue()
     split: uint256 = engine_state.fee_split
-    treasury: uint256 = fees * (10000 - ((split >> 160) & 65535)) // 10000
+    left: uint256 = cash._income(fees)
+    treasury: uint256 = left * (10000 - ((split >> 160) & 65535)) // 10000
     engine_state.config[market] = c & (engine_state.FEES_ONE - 1)
     ledger._book(market, -convert(fees, int256))
-    cash._to_fund(fees - treasury)
+    cash._to_fund(left - treasury)
     account: uint256 = (split & (2**160 - 1)) << 96
     accounts.head[account] = cash._credit(accounts.head[account], w, convert(treasury, int256))
     cash._reprice()

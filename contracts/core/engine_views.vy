@@ -37,7 +37,9 @@ struct Solvency:
     fees: uint256  # qu, not yet split
     advances: uint256  # qu, paid against escrowed shares
     pending: uint256  # qu, deficits of accounts in auction as last observed
-    hole: uint256  # qu, loss that found no payer
+    hole: uint256  # qu, loss that found no payer yet
+    owed: uint256  # qu, what income still owes for socialised losses and the hole
+    pot: uint256  # qu, income set aside for both, paid in over a week
     gap: int256  # qu scaled by 2^72: assets minus claims; 0 always
 
 
@@ -222,17 +224,19 @@ def solvency() -> Solvency:
     s.advances = (d >> 96) & (2**96 - 1)
     s.pending = d & (2**96 - 1)
     s.hole = cash.hole
+    s.owed = cash.recovery & (2**96 - 1)
+    s.pot = (cash.recovery >> 96) & (2**96 - 1)
     for m: uint256 in range(engine_state.market_count, bound=256):
         fees: uint256 = engine_state.config[m] >> 177
         s.unrealised += ledger._unrealised(m) - convert(fees, int256)
         s.fees += fees
     claims: int256 = (
         s.unrealised
-        + convert(s.fund + s.keeper + s.fees, int256)
+        + convert(s.fund + s.keeper + s.fees + s.pot, int256)
         - convert(s.advances + s.hole + s.vault, int256)
     )
     scaled: int256 = convert((t & (2**96 - 1)) * (w & (2**96 - 1)) + (t >> 176), int256)
-    scaled -= convert(((t >> 96) & (2**80 - 1)) * ((w >> 96) & (2**96 - 1)), int256)
+    scaled -= convert(((t >> 96) & (2**80 - 1)) * ((w >> 96) & (2**95 - 1)), int256)
     s.gap = -(claims * 2**72 + scaled)
     return s
 

@@ -227,6 +227,7 @@ class Checker:
     def _claims(self, s: Sample) -> None:
         """The whole house by brute force. What is left is interest not booked yet and rounding."""
         claims = sum(s.quote_part.values()) + s.sheet.fund + s.sheet.keeper + s.sheet.fees
+        claims += s.sheet.pot
         owned = sum(s.quote_part.values()) - sum(s.cash_part.values())
         s.leftover = sum(book.unrealised for book in s.books.values()) - owned
         room = sum(s.left[market] * book.mark for market, book in s.books.items())

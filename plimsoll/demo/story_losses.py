@@ -93,8 +93,8 @@ def _waterfall(story: Story) -> Waterfall:
         start=start,
         steps=tuple(steps),
         caption="Quote money only: cash and P&L at mark, ether left out. Every purse is read from "
-        "the chain after the step; 'Fees, rounding' also holds interest not booked yet, the fund's "
-        "residual lots and remainders of rounding, each checked against its bound. Deposits "
+        "the chain after the step; 'Fees, rounding' also holds recoveries, interest not booked yet, the "
+        "fund's residual lots and remainders of rounding, each checked against its bound. Deposits "
         "and withdrawals show in the tokens held. The sum is zero after every step.",
     )
 
@@ -132,7 +132,7 @@ def _purses(sample: Sample, groups: dict[str, list[int]]) -> tuple[Decimal, ...]
     amounts += [
         sample.sheet.fund,
         sample.sheet.keeper,
-        sample.sheet.fees + sample.remainder + sample.leftover,
+        sample.sheet.fees + sample.sheet.pot + sample.remainder + sample.leftover,
     ]
     amounts.append(-sample.sheet.vault)
     return tuple(usd(amount) for amount in amounts)

@@ -2,7 +2,7 @@
 
 Identity after every call, in quote units scaled by RAY:
 
-    V RAY = A Is - B Ib + RAY (sum U + fund + keeper + fees - advances - hole) + dust
+    V RAY = A Is - B Ib + RAY (sum U + fund + keeper + fees + pot - advances - hole) + dust
 
 Every remainder of a division has an owner: `dust` (scaled by RAY), whose whole units are the
 fund's. Units: shares under an index of scale RAY, money qu, vault tokens in token units (TOK qu
@@ -19,11 +19,14 @@ from plimsoll.model.rounding import ModelError, div_up, require
 RAY = 2**72
 TOK = 10**9
 ERA_FLOOR = 2**60
+LAST_ERA = 255
 RATE_SCALE = 10**13
 MAX_RATE = 2**24 - 1
 MAX_SUPPLY = 10**15
 DUST_LIMIT = 2**79
-M80, M96, M104 = 2**80 - 1, 2**96 - 1, 2**104 - 1
+DRIP = 7 * 86_400  # s over which income refills a loss
+CRUMB = 10**11  # qu a second on top: a pot runs dry
+M80, M95, M96, M104 = 2**80 - 1, 2**95 - 1, 2**96 - 1, 2**104 - 1
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class Cash:
     advances: int = 0
     socialisations: int = 0
     hole: int = 0
+    owed: int = 0  # socialised losses and hole that income has not refilled yet
+    pot: int = 0  # income set aside for them, not paid in yet
+    pot_time: int = 0
+    recovering: bool = False
     rates: Rates = Rates()
     deficit_of: dict[int, int] = field(default_factory=dict)
     escrows: dict[int, Escrow] = field(default_factory=dict)
@@ -130,7 +137,7 @@ class Cash:
         if self.rate == 0 or elapsed == 0 or self.debt == 0:
             return None
         borrow = self.borrow_index
-        step = min(borrow * self.rate * elapsed // RATE_SCALE, M96 - borrow)
+        step = min(borrow * self.rate * elapsed // RATE_SCALE, M95 - borrow)
         self.borrow_index += step
         interest = kept = self.debt * step
         if self.supply:
@@ -146,6 +153,40 @@ class Cash:
         """Give what the supply index did not take of an accrual to dust."""
         if kept is not None:
             self.add_dust(kept)
+
+    def income(self, amount: int) -> int:
+        """Set income aside for what losses took; returns what is left."""
+        if not self.recovering:
+            return amount
+        put = min(amount, self.owed)
+        if not self.pot:
+            self.pot_time = self.time
+        self.owed -= put
+        self.pot += put
+        return amount - put
+
+    def to_fund(self, amount: int) -> None:
+        """Income of the fund; a loss that waits for income comes first."""
+        self.set_fund(self.fund + self.income(amount))
+
+    def drip(self, now: int) -> None:
+        """Pay what is due of the pot into the supply index, after `accrue`."""
+        if not self.recovering:
+            return
+        filled = min(self.hole, self.pot)
+        self.hole -= filled
+        self.pot -= filled
+        paid = min(self.pot, (self.pot // DRIP + CRUMB) * (now - self.pot_time))
+        self.pot -= paid
+        # It makes a share whole, at most up to the borrow index; what is beyond is income anew.
+        room = max(self.borrow_index - self.supply_index, 0)
+        gain = min(paid * RAY // self.supply, room) if self.supply else 0
+        self.supply_index += gain
+        if gain == room:
+            self.owed = min(self.owed, self.hole)  # whole again
+        self.recovering = self.owed > 0 or self.pot > 0
+        self.pot_time = now if self.recovering else 0
+        self.add_dust(paid * RAY - self.supply * gain)
 
     def reprice(self) -> None:
         """The borrow rate for the time ahead: a kinked line on 1 - vault tokens / positive cash."""
@@ -166,8 +207,8 @@ class Cash:
         """Give a remainder to dust; a half-full field hands its whole units to the fund."""
         self.dust += scaled
         if self.dust >= DUST_LIMIT:
-            self.set_fund(self.fund + self.dust // RAY)
-            self.dust %= RAY
+            whole, self.dust = divmod(self.dust, RAY)
+            self.to_fund(whole)
 
     def set_fund(self, amount: int) -> None:
         """Store the fund's bucket."""
@@ -220,16 +261,19 @@ class Cash:
         """Lower the supply index of positive cash by a loss; what no cash can carry is `hole`."""
         if amount == 0:
             return
-        room = self.supply * (self.supply_index - max(self.supply_index >> 40, 1)) // RAY
+        # The last era is followed by none: its index stays where that one would begin.
+        least = self.supply_index >> 40 if self.era < LAST_ERA else ERA_FLOOR
+        room = self.supply * (self.supply_index - least) // RAY
         carried = min(amount, room)
         self.hole += amount - carried
+        self.recovering = True
+        self.owed += min(amount, M96 - self.owed - self.pot)
         if carried == 0:
             return
         drop = div_up(carried * RAY, self.supply)
         self.supply_index -= drop
         left = self.supply * drop - carried * RAY
         if self.supply_index < ERA_FLOOR:
-            require(self.era < 255, "OutOfRange")
             self.era_end[self.era] = self.supply_index
             scaled = self.supply * self.supply_index
             self.supply = scaled // RAY

@@ -77,6 +77,7 @@ class House(Accounts):
         require(amount != 0, "ZeroAmount")
         require(owner_of(account) != 0, "NullAddress")
         self.cash.accrue(self.now)
+        self.cash.drip(self.now)
         self.cash.move_vault(amount)
         self.accounts[account] = self.credit(self.account(account), amount * TOK)
         self.cash.reprice()
@@ -294,6 +295,13 @@ class House(Accounts):
     # -- fund and fees
 
     @transaction
+    def recover(self) -> None:
+        """Pay what is due of the pot of recoveries into the supply index."""
+        self.cash.accrue(self.now)
+        self.cash.drip(self.now)
+        self.cash.reprice()
+
+    @transaction
     def fund_deposit(self, amount: int) -> None:
         """Token units into the fund's bucket."""
         self.cash.move_vault(amount)
@@ -321,9 +329,10 @@ class House(Accounts):
         fees = book.fees
         require(fees != 0, "NothingToDo")
         self.cash.accrue(self.now)
-        treasury = fees * (10_000 - self.fund_fee_share) // 10_000
         book.book(0, -fees)
-        self.cash.set_fund(self.cash.fund + fees - treasury)
+        left = self.cash.income(fees)
+        treasury = left * (10_000 - self.fund_fee_share) // 10_000
+        self.cash.to_fund(left - treasury)
         account = self.treasury << 96
         self.accounts[account] = self.credit(self.account(account), treasury)
         self.cash.reprice()

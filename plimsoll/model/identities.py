@@ -19,7 +19,7 @@ def conservation_gap(house: House) -> int:
     """Assets minus claims, qu scaled by RAY; 0 always (P2)."""
     cash = house.cash
     held = sum(m.unrealised() + m.fees for m in house.markets.values())
-    claims = held + cash.fund + cash.keeper - cash.advances - cash.hole
+    claims = held + cash.fund + cash.keeper + cash.pot - cash.advances - cash.hole
     shares = cash.supply * cash.supply_index - cash.debt * cash.borrow_index
     return cash.vault * TOK * RAY - (shares + RAY * claims + cash.dust)
 
@@ -33,7 +33,7 @@ def check_conservation(house: House) -> None:
 def check_buckets(house: House) -> None:
     """Nothing is negative; the sums of notes and advances are kept."""
     cash = house.cash
-    for name in ("vault", "fund", "keeper", "dust", "pending", "advances", "hole"):
+    for name in ("vault", "fund", "keeper", "dust", "pending", "advances", "hole", "owed", "pot"):
         amount = getattr(cash, name)
         assert amount >= 0, f"bucket {name}: expected >= 0, got {amount}"
     assert cash.pending == sum(cash.deficit_of.values()), "pending deficit is not the sum of notes"

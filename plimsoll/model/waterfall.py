@@ -112,7 +112,7 @@ def _pay_slice(
         a = house.credit(a, paid - fee)
         kept = fee * t.keeper_share // 10_000
         cash.set_keeper(cash.keeper + kept)
-        cash.set_fund(cash.fund + fee - kept)
+        cash.to_fund(fee - kept)
     return a, b, SliceResult(moved, paid, fee, from_fund)
 
 

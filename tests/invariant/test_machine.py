@@ -83,6 +83,10 @@ class House(RuleBasedStateMachine):
     def release(self, who: int) -> None:
         self.driver.release(who)
 
+    @rule()
+    def recover(self) -> None:
+        self.driver.recover()
+
     @rule(who=WHO, market=MARKET, caller=WHO)
     def realise(self, who: int, market: int, caller: int) -> None:
         self.driver.realise(who, market, caller)

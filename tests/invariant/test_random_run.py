@@ -38,6 +38,7 @@ STEPS = {
     "coin_in": (4, lambda r: (r.randrange(9), r.randrange(1, 2 * 10**19))),
     "coin_out": (3, lambda r: (r.randrange(9), r.choice((10, 50, 100, 101)))),
     "release": (3, lambda r: (r.randrange(9),)),
+    "recover": (2, lambda r: ()),
     "realise": (4, lambda r: (r.randrange(9), r.randrange(2), r.randrange(9))),
     "donate": (1, lambda r: (r.randrange(1, 10**9),)),
     "fund_in": (1, lambda r: (r.randrange(1, 10**10),)),

@@ -216,6 +216,7 @@ class Twin:
         """The indices word; its time means nothing while no rate runs."""
         cash, got = self.model.cash, engine[self.chain.slot("cash", "indices")]
         word = cash.supply_index | cash.borrow_index << 96 | cash.rate << 224 | cash.era << 248
+        word |= cash.recovering << 191
         time = 0xFFFFFFFF << 192
         assert got & ~time == word, f"indices: model {word:#x}, chain {got & ~time:#x}"
         if cash.rate:
@@ -241,6 +242,7 @@ class Twin:
             ("cash", "buckets"): cash.vault | cash.fund << 64 | cash.keeper << 160,
             ("cash", "deficits"): cash.pending | cash.advances << 96 | cash.socialisations << 192,
             ("cash", "hole"): cash.hole,
+            ("cash", "recovery"): cash.owed | cash.pot << 96 | cash.pot_time << 192,
         }
         for account in [*self.ids, model.treasury << 96]:
             a, escrow = model.account(account), cash.escrows.get(account)

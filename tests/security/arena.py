@@ -206,6 +206,7 @@ class Arena:
             "sell_slice": (sick, liquidator, slice_terms),
             "deleverage": (sick, 0, sale),
             "release": (people["escrowed"].id,),
+            "recover": (),
             "fund_deposit": (owner, TOKEN),
             "fund_withdraw": (owner, TOKEN),
             "budget_move": (1,),

@@ -67,6 +67,7 @@ ENGINE = {
     "sell_slice": rule("LiquidationAuction", "NotAuction"),
     "deleverage": rule("LiquidationAuction", "NotAuction"),
     "release": rule(ANYONE, "", "NoEscrow"),
+    "recover": rule(ANYONE),
     "fund_deposit": rule("InsuranceFund", "NotFund"),
     "fund_withdraw": rule("InsuranceFund", "NotFund"),
     "budget_move": rule("InsuranceFund", "NotFund"),
@@ -95,6 +96,7 @@ ORACLE = {
 # At their own addresses the further bytecodes have an empty storage: nobody is anything there.
 BARE = {
     "release": rule(ANYONE, "", "NoEscrow"),
+    "recover": rule(ANYONE),
     "collect_fees": rule(ANYONE, "", "NothingToDo"),
     "poke": rule(ANYONE, "", "BadArgument"),
 }

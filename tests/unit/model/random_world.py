@@ -31,6 +31,7 @@ OPS = {
     "deposit": 4,
     "withdraw": 6,
     "release": 2,
+    "recover": 2,
     "realise": 4,
     "time": 3,
     "collateral": 4,
@@ -190,6 +191,11 @@ class RandomWorld:
     def release(self) -> None:
         waiting = list(self.house.cash.escrows) or self.ids
         self.house.release(self.random.choice(waiting))
+
+    def recover(self) -> None:
+        before = self.house.cash.pot
+        self.house.recover()
+        self.events["paid back"] += self.house.cash.pot < before
 
     def realise(self) -> None:
         account = self.random.choice(self.ids)

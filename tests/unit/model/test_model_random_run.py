@@ -33,7 +33,16 @@ def eras(world: RandomWorld) -> int:
 @pytest.mark.parametrize("p_bits", [127, 24])
 def test_house__random_use__identities_hold(p_bits: int) -> None:
     world = run(SEED + p_bits, p_bits)
-    for event in ("trade", "sliced", "sized", "deleveraged", "charged", "socialised", "release"):
+    for event in (
+        "trade",
+        "sliced",
+        "sized",
+        "deleveraged",
+        "charged",
+        "socialised",
+        "release",
+        "paid back",
+    ):
         assert world.events[event] > 0, f"the run never met: {event}"
     assert p_bits == 127 or eras(world) >= 2, "no era ended: the small multiplier has no effect"
 
