@@ -24,7 +24,8 @@ struct Aggregate:
     high: uint256  # ticks, largest valid
     oldest: uint256  # s, smallest time of observation
     stale_at: uint256  # s, last second in which the quorum is still within its limits
-    premium: int256  # 1e-6: of the report in force before this poke, 0 if none
+    # of the report in force before this poke, 0 if none: 0-17 premium, 1e-6, int18 | its age, s
+    premium: uint256
     data: DynArray[uint256, 5]  # datum words after this poke
 
 
@@ -71,7 +72,7 @@ def _gather(
             age: uint256 = unsafe_sub(now, (kept >> 56) & MASK_32)
             if not signed_seen and kept & MASK_56 != 0 and age <= max_age:
                 signed_seen = True
-                result.premium = feed_word._datum_premium(kept)
+                result.premium = ((kept >> 168) & feed_word.MASK_18) | (age << 18)
             if i == reporter:
                 datum = report
         if datum != kept:

@@ -206,7 +206,7 @@ def _accept(
     base: uint256,
     old_history: uint256,
     shape: uint256,
-    target: int256,
+    target: uint256,
     redone: bool,
     now: uint256,
 ) -> uint256:
@@ -218,7 +218,7 @@ def _accept(
     @param base The newest hot word; 0 before the first price.
     @param old_history Its history word.
     @param shape Fields price, delay, ttl, low, high, state and plain at their places in the word.
-    @param target 1e-6: premium of the report that was in force until now.
+    @param target Premium and age of the report that was in force until now (aggregation.vy).
     @param redone Whether a halt of this very second is taken back; it has closed the books of `base`.
     @param now Seconds.
     @return The word stored.
@@ -243,7 +243,7 @@ def _accept(
             funding = feed_word._accrued(base, now)
         if not redone:
             history = feed_books._close(feed, terms, history, base, now)
-        if target != 0 or history & settlement_window.PREMIUM_FIELD != 0:
+        if target & feed_word.MASK_18 != 0 or history & settlement_window.PREMIUM_FIELD != 0:
             history, premium = self._follow_premium(terms, history, base, target, now)
     if base == 0 or base & feed_word.STATE_MASK == feed_word.STATE_MASK:
         # The first price, or one that a halt has confirmed: the slow average starts from it.
@@ -262,26 +262,31 @@ def _accept(
 @internal
 @pure
 def _follow_premium(
-    terms: uint256, history: uint256, base: uint256, target: int256, now: uint256
+    terms: uint256, history: uint256, base: uint256, target: uint256, now: uint256
 ) -> (uint256, int256):
     """
     @notice Moves the slow premium towards the premium of the report that was in force meanwhile, so
-            that a new report counts only as time passes. Without reports it decays to 0.
+            that a new report counts only as time passes: not one observed after the base was fixed,
+            which no price has followed yet. Without a report it decays to 0.
     @param terms The feed's terms word.
     @param history Its history word.
     @param base The hot word in force until now.
-    @param target 1e-6.
+    @param target The report's premium and age (aggregation.vy); 0 for none.
     @param now Seconds, > the base's time.
     @return The new history word · the premium, 1e-6, clamped.
     """
     slow: int256 = settlement_window._premium(history)
     limit: int256 = convert(feed_terms._premium_clamp(terms), int256)
     word: uint256 = history
-    # Proof: |target| < 2**17 and PREMIUM_UNIT < 2**20, |slow| < 2**37; the weight's complement is
-    # in [0, ONE] because elapsed >= 1, so the mean stays between its two arguments.
-    aim: int256 = unsafe_mul(max(min(target, limit), -limit), PREMIUM_UNIT)
+    elapsed: uint256 = unsafe_sub(now, (base >> 162) & (2**32 - 1))
+    aim: int256 = 0
+    if target >> 18 >= elapsed:
+        # Proof: the field's sign bit (17) goes to bit 255, the arithmetic shift extends it. Its size
+        # is < 2**17 and PREMIUM_UNIT < 2**20, |slow| < 2**37; the weight's complement is in
+        # [0, ONE] because elapsed >= 1, so the mean stays between its two arguments.
+        aim = convert(convert(target << 238, bytes32), int256) >> 238
+        aim = unsafe_mul(max(min(aim, limit), -limit), PREMIUM_UNIT)
     if slow != aim:
-        elapsed: uint256 = unsafe_sub(now, (base >> 162) & (2**32 - 1))
         tau: uint256 = unsafe_mul((terms >> 105) & (2**14 - 1), 60)
         weight: uint256 = fixed_point._exp_neg(unsafe_div(elapsed << 96, tau))
         gap: int256 = unsafe_mul(unsafe_sub(aim, slow), convert(unsafe_sub(ONE, weight), int256))

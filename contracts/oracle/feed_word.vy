@@ -297,13 +297,3 @@ def _datum_round(datum: uint256) -> uint256:
     @notice Round id or sequence.
     """
     return (datum >> 88) & MASK_80
-
-
-@internal
-@pure
-def _datum_premium(datum: uint256) -> int256:
-    """
-    @notice 1e-6 of price, signed.
-    """
-    # Proof: the field's sign bit (185) goes to bit 255, the arithmetic shift extends it.
-    return convert(convert(datum << 70, bytes32), int256) >> 238

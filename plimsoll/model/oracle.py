@@ -474,13 +474,13 @@ class Feed:
             elif report is not None and report.source == i:
                 self.data[i] = taken
 
-    def _premium_in_force(self, now: int) -> int:
-        """Premium of the first signed source's datum before this poke, while within its age."""
+    def _premium_in_force(self, now: int) -> tuple[int, int]:
+        """Premium and time of the first signed source's datum in force before this poke."""
         for source, datum in zip(self.sources, self.data, strict=True):
             fresh = datum is not None and datum.price and now - datum.time <= source.max_age
             if source.signed and datum is not None and fresh:
-                return datum.premium
-        return 0
+                return datum.premium, datum.time
+        return 0, 0
 
     def _breach(self, result: Aggregate, base: Hot | None, now: int) -> Cause:
         """Run the breaker; NONE: the price may be accepted."""
@@ -521,7 +521,7 @@ class Feed:
         self.hot, self.newer = newest.halted(), None
 
     def _accept(
-        self, result: Aggregate, target: int, base: Hot | None, redone: bool, now: int
+        self, result: Aggregate, target: tuple[int, int], base: Hot | None, redone: bool, now: int
     ) -> None:
         """Store an accepted price; `redone`: a halt of this very second is taken back."""
         terms = self.terms
@@ -602,12 +602,14 @@ class Feed:
         p = self._passage(base, now)
         self.settlement = self.settlement.leave(p, base.price, self.terms.ema_tau * 60, now)
 
-    def _close_interval(self, base: Hot, target: int, closed: bool, now: int) -> int:
+    def _close_interval(self, base: Hot, target: tuple[int, int], closed: bool, now: int) -> int:
         """Close the books of `base` unless they are; the new slow premium, 1e-6."""
         if not closed:
             self._close(base, now)
         clamp = self.terms.premium_clamp
-        aim = max(min(target, clamp), -clamp) * PREMIUM_UNIT
+        premium, observed = target
+        # A report observed after the base was fixed has not been followed by a price yet.
+        aim = max(min(premium, clamp), -clamp) * PREMIUM_UNIT if observed <= base.time else 0
         slow = self.settlement.premium
         if slow != aim:
             weight = exp_neg(((now - base.time) << 96) // (self.terms.premium_tau * 60))

@@ -1,5 +1,6 @@
 """Funding integral, realised variance, settlement window, decimals: against exact arithmetic."""
 
+import math
 import random
 from dataclasses import replace
 from decimal import Decimal, localcontext
@@ -352,3 +353,20 @@ def test_float_floor__any__20_bits_and_never_up():
         for value in (2**bits, 2**bits - 1, 2**bits + 1, 2**bits * 3 // 2 + 12_345):
             stored = model.float_floor(value)
             assert 0 <= value - stored <= value * 2**-19
+
+
+@pytest.mark.parametrize("waited", [0, 600])
+def test_poke__report_after_a_gap__its_premium_counts_from_the_next_price_on(world, waited):
+    """Also where the report came while the quorum was not met, so that no price was fixed."""
+    quoted = world.aggregator()
+    world.list([quoted, world.signer_set([KEY], 1)], quorum=2, max_age=900)
+    world.poke(report=PriceReport(FEED, 1, 2_000 * USD, world.now, 1), keys=[KEY])
+    world.evm.advance(7_200)
+    world.poke(report=PriceReport(FEED, 1, 2_000 * USD, world.now, 2, 50_000), keys=[KEY])
+    assert world.state() == 2  # STALE: the quorum is not met
+    world.evm.advance(waited)
+    quoted.set_answer(2_000 * 10**8)
+    for expected in (0, 50_000 * (1 - math.exp(-60 / (480 * 60)))):
+        world.poke()
+        assert world.oracle.feed_words(FEED)[0] >> 211 & 2**18 - 1 == int(expected)
+        world.evm.advance(60)
