@@ -42,6 +42,7 @@ OPEN = {
     *several("SignedOrders", "cancel cancel_up_to"),
     # On storage that nobody uses.
     ("LiquidationAuctionOffers", "set_pre_liquidation"),
+    ("MarginEngineAdmin", "recover"),
     # Governance, guardian and council: their settings and queues, none of them an account's.
     *several(
         "Timelock",
