@@ -58,7 +58,9 @@ OPEN = {
     ),
     *several("StandardMargin", "list_market set_parameters"),
     *several("CollateralVault", "list_asset set_haircuts set_cap set_feed set_enabled set_limiter"),
-    *several("InsuranceFund", "set_caps set_auction set_budget set_cooldown set_drip"),
+    *several(
+        "InsuranceFund", "set_caps set_auction set_budget set_cooldown set_drip set_tolerance"
+    ),
     ("SignedOrders", "set_matcher"),
     *((name, "transfer_ownership") for name in OWNED),
 }
