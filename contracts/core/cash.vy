@@ -397,7 +397,8 @@ def _reprice():
         )
         if used > kink:
             rate = unsafe_add(
-                rate, unsafe_div(unsafe_mul(unsafe_sub(used, kink), (p >> 48) & (2**24 - 1)), 10**4)
+                rate,
+                unsafe_div(unsafe_mul(unsafe_sub(used, kink), (p >> 48) & (2**24 - 1)), 10**4),
             )
         rate = min(rate, MAX_RATE)
     # The stored time moves with the stored indices: interest up to now was accrued by the caller.

@@ -301,7 +301,7 @@ class Cash:
         held_back = div_up(asked * min(self.excess(), everything), everything)
         paid = (asked - held_back) // TOK
         shares = asked * RAY // self.supply_index
-        require(paid != 0 and 0 < shares, "InsufficientCash")
+        require(paid != 0 and shares > 0, "InsufficientCash")
         self.escrows[account] = Escrow(shares, paid * TOK, self.era, tokens)
         self.advances += paid * TOK
         return Holding(self.across(*holding) - shares, self.era), paid
