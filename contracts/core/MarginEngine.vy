@@ -186,7 +186,8 @@ def set_mode(account: uint256, mode: uint256):
 def realise(account: uint256, market: uint256):
     """
     @notice Moves a position's loss to cash at mark; while cash is negative its profit too. The owner or a trade
-            operator may at any time, anyone else only where it makes or deepens negative cash, or pays it back.
+            operator may at any time, anyone else only where it makes or deepens negative cash, or pays back a
+            hundredth of it or more (less would but keep the profit fresh).
     @param account Account id, not frozen.
     @param market Market id.
     """
@@ -200,9 +201,8 @@ def realise(account: uint256, market: uint256):
     errors._require(ledger.positions[account][market] != 0, errors.NOTHING_TO_REALISE)
     lots: int256 = 0
     g: int256 = 0
-    spill: int256 = 0
-    lots, g, spill = ledger._load(account, market, hot, basis)
-    v: int256 = 0
+    v: int256 = 0  # where no whole lot is left all of it is in cash already
+    lots, g, v = ledger._load(account, market, hot, basis)
     if lots > 0:
         v = lots * (basis - ledger._x_long(hot)) + g
     elif lots < 0:
@@ -211,7 +211,10 @@ def realise(account: uint256, market: uint256):
     mine: bool = accounts._may(account, msg.sender, accounts.SCOPE_TRADE)
     settled: bool = (engine_state.config[market] >> 168) & 255 == engine_state.CLOSED
     errors._require(
-        settled or balance < 0 or (v < 0 and (mine or balance + v < 0)), errors.NOTHING_TO_REALISE
+        settled
+        or (balance < 0 and (mine or v * 100 >= -balance))
+        or (v < 0 and (mine or balance + v < 0)),
+        errors.NOTHING_TO_REALISE,
     )
     if settled:
         # Final: the fund's residual takes the lots over at the fixed mark, where they are worth nothing more.
@@ -220,11 +223,11 @@ def realise(account: uint256, market: uint256):
     else:
         h = accounts._set_held(account, h, market, True, lots != 0)
         ledger._store(account, market, lots, g - v, hot)
-    ledger._book(market, -v - spill)
-    h = accounts._with_fresh(h, v + spill, health._period())
-    accounts.head[account] = cash._credit(h, w, v + spill)
+    ledger._book(market, -v)
+    h = accounts._with_fresh(h, v, health._period())
+    accounts.head[account] = cash._credit(h, w, v)
     cash._reprice()
-    log IMarginEngine.Realised(account=account, market=market, value=v + spill)
+    log IMarginEngine.Realised(account=account, market=market, value=v)
 
 
 @external

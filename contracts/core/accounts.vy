@@ -132,7 +132,9 @@ def _fresh(head: int256, period: uint256) -> int256:
 @view
 def _with_fresh(head: int256, delta: int256, period: uint256) -> int256:
     """
-    @notice Head after a realised profit (delta > 0, becomes fresh) or loss (delta < 0, uses fresh up).
+    @notice Head after a realised profit (delta > 0, becomes fresh) or loss (delta < 0, uses fresh up). Losses leave
+            the decay's clock alone; a profit sets it back to the mean of the ages, weighed by amount, so that small
+            profits, which others may realise, do not make what is there start anew.
     @param head The account's head.
     @param delta Realised P&L, quote units.
     @param period Decay period, seconds.
@@ -142,9 +144,21 @@ def _with_fresh(head: int256, delta: int256, period: uint256) -> int256:
     left: int256 = self._fresh(head, period)
     if left == 0 and delta < 0:
         return head
-    amount: int256 = min(max(left + delta, 0), (1 << 80) - 1)
-    now: int256 = convert(block.timestamp & (2**32 - 1), int256)
-    return (head & (FRESH_MASK ^ -1)) | (amount << 104) | (now << 184)
+    amount: int256 = max(left + delta, 0)
+    since: int256 = convert(block.timestamp & (2**32 - 1), int256)
+    if left != 0 and amount != 0:
+        # Proof for the unsafe steps: something is left, so its age is below the period, which is below 2^32; what is
+        # left is below 2^80, a profit below 2^127.
+        age: int256 = unsafe_sub(since, (head >> 184) & (2**32 - 1))
+        if delta > 0:
+            age = unsafe_div(unsafe_mul(age, left), amount)  # rounded down, against the account
+        span: int256 = convert(period, int256)
+        rest: int256 = unsafe_sub(span, age)
+        # Kept is what it would have been at the clock's start, rounded up.
+        amount = unsafe_div(unsafe_add(unsafe_mul(amount, span), unsafe_sub(rest, 1)), rest)
+        since = unsafe_sub(since, age)
+    amount = min(amount, (1 << 80) - 1)
+    return (head & (FRESH_MASK ^ -1)) | (amount << 104) | (since << 184)
 
 
 @internal

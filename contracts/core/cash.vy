@@ -36,7 +36,8 @@ deficits: public(uint256)
 hole: public(uint256)
 # per account: negative equity last observed in its auction, quote units
 deficit_of: public(HashMap[uint256, uint256])
-# per account: supply shares uint104 | advance uint96 << 104 (quote units) | era uint8 << 200
+# per account: supply shares uint96 | advance uint96 << 96 (quote units) | era uint8 << 192
+# | asked uint56 << 200 (token units)
 escrow: public(HashMap[uint256, uint256])
 # era -> supply index at its end
 era_end: public(HashMap[uint256, uint256])
@@ -396,7 +397,8 @@ def _reprice():
         )
         if used > kink:
             rate = unsafe_add(
-                rate, unsafe_div(unsafe_mul(unsafe_sub(used, kink), (p >> 48) & (2**24 - 1)), 10**4)
+                rate,
+                unsafe_div(unsafe_mul(unsafe_sub(used, kink), (p >> 48) & (2**24 - 1)), 10**4),
             )
         rate = min(rate, MAX_RATE)
     # The stored time moves with the stored indices: interest up to now was accrued by the caller.
@@ -562,8 +564,9 @@ def _escrow(
     paid: uint256 = (asked - held_back) // TOK
     shares: uint256 = asked * RAY // supply
     mine: uint256 = self._scaled(head, w)[1]
-    errors._require(paid != 0 and shares != 0 and shares < 2**104, errors.INSUFFICIENT_CASH)
-    self.escrow[account] = shares | ((paid * TOK) << 104) | ((w >> 248) << 200)
+    errors._require(paid != 0 and shares != 0, errors.INSUFFICIENT_CASH)
+    # Proof: what is asked is at most the account's cash, and that and the shares are below 2^96.
+    self.escrow[account] = shares | ((paid * TOK) << 96) | ((w >> 248) << 192) | (amount << 200)
     d: uint256 = self.deficits
     self.deficits = (d & (M96 | (M64 << 192))) | ((((d >> 96) & M96) + paid * TOK) << 96)
     log IMarginEngine.Escrowed(account=account, shares=shares, advance=paid * TOK)
@@ -575,21 +578,26 @@ def _escrow(
 @internal
 def _release(account: uint256, head: int256, w: uint256) -> int256:
     """
-    @notice Settles an escrow: its shares' value less the advance goes back to the account's cash; where the
-            shares lost more than was held back, the shortfall is socialised.
+    @notice Settles an escrow: its shares' value, at most what was asked, less the advance goes back to the account's
+            cash; where the shares lost more than was held back, the shortfall is socialised. What they earned beyond
+            what was asked, most of it on money already paid out, is income.
     @return The account's head.
     """
     e: uint256 = self.escrow[account]
     errors._require(e != 0, errors.NO_ESCROW)
     errors._require(self._excess() == 0, errors.ESCROW_LOCKED)
     self.escrow[account] = 0
-    shares: uint256 = self._across(e & (2**104 - 1), e >> 200, w >> 248)
-    advance: uint256 = (e >> 104) & M96
+    shares: uint256 = self._across(e & M96, (e >> 192) & 255, w >> 248)
+    advance: uint256 = (e >> 96) & M96
     scaled: uint256 = shares * (w & M96)
     value: uint256 = scaled // RAY
     t: uint256 = self.totals
     self.totals = t - shares  # the shares are in A, the low field
     self._dust(scaled - value * RAY)
+    asked: uint256 = (e >> 200) * TOK
+    if value > asked:
+        self._to_fund(value - asked)
+        value = asked
     d: uint256 = self.deficits
     self.deficits = (d & (M96 | (M64 << 192))) | ((((d >> 96) & M96) - advance) << 96)
     paid: uint256 = value - min(value, advance)

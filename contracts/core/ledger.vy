@@ -122,6 +122,18 @@ def _charged(hot: int256, long_side: bool, per_lot: int256) -> int256:
 
 
 @internal
+@pure
+def _charge_left(hot: int256, long_side: bool) -> uint256:
+    """
+    @notice What a lot of a side may still be charged before its index is at its width, ticks.
+    """
+    # Proof: -X_LIMIT <= X < X_LIMIT, see `_charged`.
+    if long_side:
+        return convert(unsafe_sub(X_LIMIT - 1, hot >> 200), uint256)
+    return convert(unsafe_add(X_LIMIT, (hot << 56) >> 200), uint256)
+
+
+@internal
 @view
 def _load(
     account: uint256, market: uint256, hot: int256, basis: int256

@@ -26,7 +26,7 @@ uses: health
 uses: ledger
 
 ONE: constant(uint256) = 10**18  # a whole account
-# ticks per lot of one uncapped charge; what is above is socialised
+# ticks per lot of one uncapped charge; what is above, or beyond the width of a side's index, is socialised
 MAX_CHARGE: constant(uint256) = 2**50
 # quote units on top of a price: two floors of cash and one of the slice
 SLACK: constant(uint256) = 3
@@ -137,7 +137,7 @@ def _slice_leg(
         n: uint256 = rounding._div_up(unsafe_mul(convert(abs(lots), uint256), fraction), ONE)
         sold, gm = ledger._part(lots, g, convert(n, int256))
     a: int256 = accounts._set_held(account, ha, market, True, lots != sold)
-    a = cash._credit(a, w, spill)
+    a = cash._credit(accounts._with_fresh(a, spill, health._period()), w, spill)
     # Proof: sold and gm are parts of lots and g.
     ledger._store(account, market, unsafe_sub(lots, sold), unsafe_sub(g, gm), hot)
     dg: int256 = unsafe_sub(0, unsafe_add(gm, spill))
@@ -367,7 +367,8 @@ def _settle_legs(
     per_lot: DynArray[uint256, 72] = []
     for leg: int256 in legs:
         m: uint256 = convert(leg & 255, uint256)
-        of: uint256 = convert(ledger._oi(ledger.hot[m]), uint256)
+        hot: int256 = ledger.hot[m]
+        of: uint256 = convert(ledger._oi(hot), uint256)
         key: uint256 = m * 2
         if leg > 0:
             key += 1
@@ -375,7 +376,10 @@ def _settle_legs(
         # Cap and charge round down: what that leaves goes on down the waterfall.
         if rest > charged:
             cap: uint256 = convert((leg >> 64) & (2**64 - 1), uint256) * t.charge_cap // 10**9
-            c = min(ledger._charge_room(key, cap, t.window), (rest - charged) // of)
+            c = min(
+                min(ledger._charge_room(key, cap, t.window), ledger._charge_left(hot, leg < 0)),
+                (rest - charged) // of,
+            )
             if c != 0:
                 ledger._charge_note(key, c, t.window)
                 charged += c * of
@@ -389,7 +393,10 @@ def _settle_legs(
         of: int256 = ledger._oi(hot)
         if rest > charged + room:
             # The last step: an equal part for each leg still to come.
-            more: uint256 = min((rest - charged - room) // left // convert(of, uint256), MAX_CHARGE)
+            more: uint256 = min(
+                (rest - charged - room) // left // convert(of, uint256),
+                min(MAX_CHARGE, ledger._charge_left(hot, leg < 0) - c),
+            )
             charged += more * convert(of, uint256)
             c += more
         left -= 1

@@ -116,10 +116,12 @@ exports: (
     fund_terms.drip_period,
     fund_terms.cooldown,
     fund_terms.exit_window,
+    fund_terms.deficit_tolerance,
     fund_terms.set_caps,
     fund_terms.set_auction,
     fund_terms.set_budget,
     fund_terms.set_cooldown,
+    fund_terms.set_tolerance,
     fund_bucket.set_drip,
 )
 
@@ -131,7 +133,7 @@ def __init__(engine_: address, quote_token_: address, auction_: address, owner_:
     """
     @notice Terms start at: half the fund an event, 80 % a day, 60 % a market and day; a week's
             cooldown, two days' window; income drips over a week; keepers' budget up to 10,000 USD,
-            5 % of the fund a day.
+            5 % of the fund a day; redemptions wait for deficits above 0.5 % of the fund.
     @param engine_ The margin engine; it need not be deployed yet.
     @param quote_token_ The quote token, as in the vault: has code, else BadToken.
     @param auction_ Who may draw.

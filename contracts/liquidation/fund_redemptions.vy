@@ -4,7 +4,8 @@
 @title fund_redemptions
 @license AGPL-3.0-only
 @notice ERC-4626 from the deposit on: shares wait in escrow, where they go on bearing losses, and
-        are redeemed within a window after it; never while a deficit waits for the fund.
+        are redeemed within a window after it; never while a deficit waits for the fund that is
+        more than dust, and what is dust counts as paid already.
 """
 from ethereum.ercs import IERC4626
 from snekmate.tokens import erc20
@@ -13,6 +14,8 @@ from contracts.liquidation import fund_bucket
 from contracts.liquidation import fund_shares
 from contracts.liquidation import fund_terms
 from contracts.modules import errors
+from contracts.modules import rounding
+from contracts.modules import saturating
 
 uses: erc20
 uses: fund_bucket
@@ -20,6 +23,7 @@ uses: fund_shares
 uses: fund_terms
 
 SHARES: constant(uint256) = 2**160 - 1  # mask of a request's shares
+SCALE: constant(uint256) = 10_000  # 1e-4
 
 # owner -> bits 0-159 shares in escrow (1e-12) | 160-199 window opens (unix s) | 200-239 closes
 _requests: HashMap[address, uint256]
@@ -76,11 +80,14 @@ def request_of(owner: address) -> IInsuranceFund.Request:
 @view
 def maxWithdraw(owner: address) -> uint256:
     """
-    @notice The most an owner may withdraw now; 0 outside the window or while a deficit is open.
+    @notice The most an owner may withdraw now; 0 outside the window or while a deficit
+            beyond dust is open.
     @param owner The owner.
     @return Token units, rounded down. The vault may hold less while its tokens are lent.
     """
-    return fund_shares._assets_floor(self._redeemable(owner), fund_bucket._assets_now_floor())
+    return fund_shares._assets_floor(
+        self._redeemable(owner), self._less_deficit(fund_bucket._assets_now_floor())
+    )
 
 
 @external
@@ -91,7 +98,7 @@ def previewWithdraw(assets: uint256) -> uint256:
     @param assets Token units.
     @return 1e-12 shares, rounded up.
     """
-    return fund_shares._shares_up(assets, fund_bucket._assets_now_floor())
+    return fund_shares._shares_up(assets, self._less_deficit(fund_bucket._assets_now_floor()))
 
 
 @external
@@ -105,7 +112,7 @@ def withdraw(assets: uint256, receiver: address, owner: address) -> uint256:
     @param owner Whose requested shares.
     @return 1e-12 shares burnt, rounded up.
     """
-    total: uint256 = fund_bucket._sync()
+    total: uint256 = self._less_deficit(fund_bucket._sync())
     shares: uint256 = fund_shares._shares_up(assets, total)
     self._leave(assets, shares, receiver, owner)
     return shares
@@ -115,7 +122,8 @@ def withdraw(assets: uint256, receiver: address, owner: address) -> uint256:
 @view
 def maxRedeem(owner: address) -> uint256:
     """
-    @notice The most an owner may redeem now; 0 outside the window or while a deficit is open.
+    @notice The most an owner may redeem now; 0 outside the window or while a deficit
+            beyond dust is open.
     @param owner The owner.
     @return 1e-12 shares.
     """
@@ -130,7 +138,7 @@ def previewRedeem(shares: uint256) -> uint256:
     @param shares 1e-12 shares.
     @return Token units, rounded down.
     """
-    return fund_shares._assets_floor(shares, fund_bucket._assets_now_floor())
+    return fund_shares._assets_floor(shares, self._less_deficit(fund_bucket._assets_now_floor()))
 
 
 @external
@@ -143,7 +151,7 @@ def redeem(shares: uint256, receiver: address, owner: address) -> uint256:
     @param owner Whose requested shares.
     @return Token units paid, rounded down.
     """
-    assets: uint256 = fund_shares._assets_floor(shares, fund_bucket._sync())
+    assets: uint256 = fund_shares._assets_floor(shares, self._less_deficit(fund_bucket._sync()))
     self._leave(assets, shares, receiver, owner)
     return assets
 
@@ -204,6 +212,23 @@ def _window_open(request: uint256) -> bool:
 def _deficit_open() -> bool:
     """
     @notice Whether a deficit waits for the fund.
-    @return True while the engine has one.
+    @return True while the engine has one beyond the tolerated share of the bucket.
     """
-    return staticcall fund_bucket.Engine(fund_bucket.engine).pending_deficit() != 0
+    pending: uint256 = staticcall fund_bucket.Engine(fund_bucket.engine).pending_deficit()
+    if pending == 0:
+        return False
+    bucket: uint256 = staticcall fund_bucket.Engine(fund_bucket.engine).fund_balance()
+    return pending > bucket * fund_terms.deficit_tolerance // SCALE
+
+
+@internal
+@view
+def _less_deficit(total: uint256) -> uint256:
+    """
+    @notice The assets that redeemed shares are worth a part of: an open deficit counts as paid by
+            the fund, all of it, so that nobody leaves it to those who stay.
+    @param total Assets, token units.
+    @return Token units, rounded down.
+    """
+    pending: uint256 = staticcall fund_bucket.Engine(fund_bucket.engine).pending_deficit()
+    return saturating._less(total, rounding._div_up(pending, fund_bucket.TOKEN))

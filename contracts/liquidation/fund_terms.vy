@@ -25,6 +25,7 @@ MIN_COOLDOWN: constant(uint256) = 86_400  # s; longer than an auction runs
 MAX_COOLDOWN: constant(uint256) = 30 * 86_400  # s
 MIN_EXIT: constant(uint256) = 86_400  # s; a window shorter than a day is a trap
 MAX_EXIT: constant(uint256) = 14 * 86_400  # s; one too long is an exit at will
+MAX_TOLERANCE: constant(uint256) = 200  # 1e-4 of the bucket; a deficit beyond that is no dust
 M16: constant(uint256) = 2**16 - 1
 M32: constant(uint256) = 2**32 - 1
 M160: constant(uint256) = 2**160 - 1
@@ -42,6 +43,8 @@ drip_period: public(uint256)
 cooldown: public(uint256)
 # seconds that the window stays open
 exit_window: public(uint256)
+# 1e-4 of the bucket; redemptions wait while a larger deficit is open
+deficit_tolerance: public(uint256)
 
 
 @deploy
@@ -59,6 +62,7 @@ def __init__(auction_: address):
     self.drip_period = 7 * 86_400
     self.cooldown = 7 * 86_400
     self.exit_window = 2 * 86_400
+    self.deficit_tolerance = 50
 
 
 @external
@@ -167,6 +171,20 @@ def set_cooldown(cooldown: uint256, window: uint256):
     )
     self.cooldown = cooldown
     self.exit_window = window
+
+
+@external
+def set_tolerance(share: uint256):
+    """
+    @notice Changes the open deficit up to which redemptions go on, less that deficit. Governance
+            only.
+    @dev Reverts NotGovernance, BadParameter.
+    @param share 1e-4 of the bucket, at most 200; 0: any deficit holds them up.
+    """
+    governed._check_governance()
+    errors._require(share <= MAX_TOLERANCE, errors.BAD_PARAMETER)
+    log IInsuranceFund.ToleranceChanged(old_share=self.deficit_tolerance, new_share=share)
+    self.deficit_tolerance = share
 
 
 @internal

@@ -211,13 +211,13 @@ class Checker:
         views += [View("MarginEngine", "escrow", (account,)) for account in self.accounts]
         totals, indices, *escrows = self.world.read(views)
         for account, word in zip(self.accounts, escrows, strict=True):
-            value = (word & MASK_104) * (indices & MASK_96) >> 72
-            value -= word >> 104 & MASK_96
+            value = (word & MASK_96) * (indices & MASK_96) >> 72
+            value -= word >> 96 & MASK_96
             s.quote_part[account] += value
             s.cash_part[account] = s.cash[account] + value
         supply, debt = totals & MASK_96, totals >> 96 & MASK_80
         own = sum(max(shares, 0) for shares in s.shares.values())
-        own += sum(word & MASK_104 for word in escrows)
+        own += sum(word & MASK_96 for word in escrows)
         _same("debt shares", debt, -sum(min(shares, 0) for shares in s.shares.values()))
         if indices >> 248 == 0:
             _same("supply shares", supply, own)

@@ -93,9 +93,9 @@ def _waterfall(story: Story) -> Waterfall:
         start=start,
         steps=tuple(steps),
         caption="Quote money only: cash and P&L at mark, ether left out. Every purse is read from "
-        "the chain after the step; 'Fees, rounding' also holds recoveries, interest not booked yet, the "
-        "fund's residual lots and remainders of rounding, each checked against its bound. Deposits "
-        "and withdrawals show in the tokens held. The sum is zero after every step.",
+        "the chain after the step; 'Fees, rounding' also has recoveries, interest not booked yet, "
+        "the fund's residual lots and remainders of rounding, each checked against its bound. "
+        "Deposits and withdrawals show in the tokens held. The sum is zero after every step.",
     )
 
 

@@ -309,6 +309,10 @@ def _house_groups() -> list[Group]:
             lambda v, _: (v["cooldown"], v["window"]),
         ),
         Group(
+            "fund", fund, "set_tolerance", {"deficit_tolerance_bps": ("share", PLAIN)},
+            _each(fund, share="deficit_tolerance"), lambda v, _: (v["share"],),
+        ),
+        Group(
             "timelock", "Timelock", "update_delay", {"delay_seconds": ("delay", PLAIN)},
             _each("Timelock", delay="get_minimum_delay"), lambda v, _: (v["delay"],),
         ),

@@ -120,11 +120,20 @@ class Accounts:
         return div_up(a.fresh * (self.fresh_period - age), self.fresh_period)
 
     def with_fresh(self, a: Account, delta: int) -> Account:
-        """The head with fresh profit moved by `delta` (qu), decayed to now, never below zero."""
+        """The head with fresh profit moved by `delta` (qu), never below zero.
+
+        Losses leave the decay's clock alone; a profit sets it back to the mean of the ages.
+        """
         left = self.fresh(a)
         if delta == 0 or (left == 0 and delta < 0):
             return a
-        return a._replace(fresh=min(max(left + delta, 0), FRESH_LIMIT), fresh_time=self.now)
+        amount, age = max(left + delta, 0), 0
+        if left and amount:
+            age = self.now - a.fresh_time
+            if delta > 0:
+                age = age * left // amount
+            amount = div_up(amount * self.fresh_period, self.fresh_period - age)
+        return a._replace(fresh=min(amount, FRESH_LIMIT), fresh_time=self.now - age)
 
     def credit(self, a: Account, amount: int) -> Account:
         """The head with `amount` (qu, signed) added to its cash."""

@@ -26,7 +26,7 @@ MAX_SUPPLY = 10**15
 DUST_LIMIT = 2**79
 DRIP = 7 * 86_400  # s over which income refills a loss
 CRUMB = 10**11  # qu a second on top: a pot runs dry
-M80, M95, M96, M104 = 2**80 - 1, 2**95 - 1, 2**96 - 1, 2**104 - 1
+M80, M95, M96 = 2**80 - 1, 2**95 - 1, 2**96 - 1
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,12 @@ class Holding(NamedTuple):
 
 
 class Escrow(NamedTuple):
-    """A withdrawal held back: supply shares, what was advanced on them (qu), era of the shares."""
+    """A withdrawal held back: supply shares, advance (qu), era of the shares, asked (tokens)."""
 
     shares: int
     advance: int
     era: int
+    asked: int
 
 
 @dataclass
@@ -300,13 +301,16 @@ class Cash:
         held_back = div_up(asked * min(self.excess(), everything), everything)
         paid = (asked - held_back) // TOK
         shares = asked * RAY // self.supply_index
-        require(paid != 0 and 0 < shares <= M104, "InsufficientCash")
-        self.escrows[account] = Escrow(shares, paid * TOK, self.era)
+        require(paid != 0 and shares > 0, "InsufficientCash")
+        self.escrows[account] = Escrow(shares, paid * TOK, self.era, tokens)
         self.advances += paid * TOK
         return Holding(self.across(*holding) - shares, self.era), paid
 
     def release(self, account: int, holding: Holding) -> Holding:
-        """Settle an escrow: its value less the advance to cash, a shortfall socialised."""
+        """Settle an escrow: its value less the advance to cash, a shortfall socialised.
+
+        What the shares earned beyond what was asked is income.
+        """
         escrow = self.escrows.get(account)
         if escrow is None:
             raise ModelError("NoEscrow")
@@ -317,6 +321,10 @@ class Cash:
         value = scaled // RAY
         self.supply -= shares
         self.add_dust(scaled - value * RAY)
+        asked = escrow.asked * TOK
+        if value > asked:
+            self.to_fund(value - asked)
+            value = asked
         self.advances -= escrow.advance
         holding = self.credit(holding, max(value - escrow.advance, 0))
         self.socialise(max(escrow.advance - value, 0))

@@ -265,20 +265,21 @@ class House(Accounts):
         require((account, market) in self.positions, "NothingToRealise")
         book = self.book(market)
         lots, g, spill = book.touch(self.position(account, market), basis)
-        v = book.value(lots, g, basis)
+        v = book.value(lots, g, basis) + spill  # either is 0
         balance = self.cash.value(a.cash)
         final = self.configs[market].status == CLOSED
         mine = caller == owner_of(account)
-        useful = balance < 0 or (v < 0 and (mine or balance + v < 0))
+        useful = balance < 0 and (mine or v * 100 >= -balance)
+        useful = useful or (v < 0 and (mine or balance + v < 0))
         require(final or useful, "NothingToRealise")
         # In a closed market the residual takes the lots over at the fixed mark.
         kept = 0 if final else lots
         a = self.hold(a, market, kept != 0)
         self.store(account, market, kept, g - v)
-        book.book(-v - spill)
-        self.accounts[account] = self.credit(self.with_fresh(a, v + spill), v + spill)
+        book.book(-v)
+        self.accounts[account] = self.credit(self.with_fresh(a, v), v)
         self.cash.reprice()
-        return v + spill
+        return v
 
     @transaction
     def set_mode(self, account: int, mode: int, caller: int) -> None:

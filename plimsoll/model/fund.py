@@ -40,6 +40,7 @@ class Terms:
     drip_period: int = 7 * 86_400
     cooldown: int = 7 * 86_400
     exit_window: int = 2 * 86_400
+    deficit_tolerance: int = 50
 
 
 @dataclass
@@ -160,22 +161,30 @@ class Fund:
         self.requests[owner] = Request()
         self.shares[owner] = self.shares.get(owner, 0) + held
 
+    def deficit_open(self) -> bool:
+        """Whether an open deficit exceeds the tolerated share of the bucket."""
+        return self.deficit_qu > self.bucket_qu * self.terms.deficit_tolerance // SCALE
+
+    def less_deficit(self, total: int) -> int:
+        """Assets that redeemed shares are worth a part of: an open deficit counts as paid."""
+        return max(total - ceil_div(self.deficit_qu, TOKEN), 0)
+
     def max_redeem(self, owner: str, now: int) -> int:
         """Shares redeemable now."""
         request = self.requests.get(owner, Request())
-        if self.deficit_qu or not request.ready <= now < request.closes:
+        if self.deficit_open() or not request.ready <= now < request.closes:
             return 0
         return request.shares
 
     def redeem(self, owner: str, shares: int, now: int) -> int:
         """Returns the assets. Refused ZeroAmount, DeficitOpen, Cooldown, NoShares."""
-        assets = self.assets_floor(shares, self.sync(now))
+        assets = self.assets_floor(shares, self.less_deficit(self.sync(now)))
         self._leave(owner, assets, shares, now)
         return assets
 
     def withdraw(self, owner: str, assets: int, now: int) -> int:
         """Returns the shares burnt. Refused as redeem."""
-        shares = self.shares_up(assets, self.sync(now))
+        shares = self.shares_up(assets, self.less_deficit(self.sync(now)))
         self._leave(owner, assets, shares, now)
         return shares
 
@@ -183,7 +192,7 @@ class Fund:
         request = self.requests.get(owner, Request())
         if assets == 0:
             raise Refused("ZeroAmount")
-        if self.deficit_qu:
+        if self.deficit_open():
             raise Refused("DeficitOpen")
         if not request.ready <= now < request.closes:
             raise Refused("Cooldown")

@@ -195,6 +195,11 @@ class Market:
         """What n lots (unsigned) carry away: signed lots and their share of g, rounded down."""
         return (n if lots > 0 else -n), div_floor(g * n, abs(lots))
 
+    def charge_left(self, sign: int) -> int:
+        """What a lot of a side may still be charged before its index is at its width, ticks."""
+        x = self.sides[sign].x
+        return X_LIMIT - 1 - x if sign > 0 else X_LIMIT + x
+
     def charge(self, sign: int, per_lot: int) -> None:
         """Charge every lot of a side `per_lot` ticks through its index."""
         side = self.sides[sign]

@@ -75,7 +75,8 @@ def _slice_leg(
     sold = gm = 0
     if lots:
         sold, gm = book.part(lots, g, div_up(abs(lots) * fraction, ONE))
-    a = house.credit(house.hold(a, market, lots != sold), spill)
+    a = house.with_fresh(house.hold(a, market, lots != sold), spill)
+    a = house.credit(a, spill)
     house.store(account, market, lots - sold, g - gm)
     dg = -gm - spill
     if sold:
@@ -194,7 +195,7 @@ def _settle_legs(
         if rest > charged:
             cap = leg.mark * t.charge_cap // 10**9
             allowed = book.charge_room(sign, cap, t.window, house.now)
-            per_lot = min(allowed, (rest - charged) // total)
+            per_lot = min(allowed, book.charge_left(sign), (rest - charged) // total)
             if per_lot:
                 book.charge_note(sign, per_lot, t.window, house.now)
                 charged += per_lot * total
@@ -203,7 +204,8 @@ def _settle_legs(
         book, sign = house.book(leg.market), -1 if leg.lots > 0 else 1
         total = book.sides[sign].oi
         if rest > charged + room:
-            more = min((rest - charged - room) // (len(legs) - i) // total, MAX_CHARGE)
+            more = (rest - charged - room) // (len(legs) - i) // total
+            more = min(more, MAX_CHARGE, book.charge_left(sign) - charges[i])
             charged += more * total
             charges[i] += more
         book.charge(sign, charges[i])

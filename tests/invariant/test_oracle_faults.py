@@ -400,13 +400,13 @@ class Faults:
             assert datum[0] == 0 or datum in self.published[index], (
                 f"P27: source {index} kept {datum}, which it never said in sound form"
             )
-        hot = self.oracle.feed_words(FEED)[0]
-        price, time = hot % 2**56, hot >> 162 & 2**32 - 1
+        time = self.oracle.feed_words(FEED)[0] >> 162 & 2**32 - 1
+        price = self.word() % 2**56
         if time == self.now:
             if self.fixed[0] == time:
                 assert self.fixed[1] == price, f"P28: two prices in second {time}"
             self.fixed = (time, price)
-            assert self.house.engine.market(0).mark == self.word() % 2**56
+            assert self.house.engine.market(0).mark == price
         assert self.house.engine.solvency().gap == 0
 
     def step(self) -> str:

@@ -250,7 +250,9 @@ class Twin:
             words["accounts", "held", account] = sum(1 << m for m in a.markets)
             words["cash", "deficit_of", account] = cash.deficit_of.get(account, 0)
             words["cash", "escrow", account] = (
-                escrow.shares | escrow.advance << 104 | escrow.era << 200 if escrow else 0
+                escrow.shares | escrow.advance << 96 | escrow.era << 192 | escrow.asked << 200
+                if escrow
+                else 0
             )
             for market in model.markets:
                 p = model.position(account, market)

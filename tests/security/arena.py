@@ -246,6 +246,7 @@ class Arena:
             "set_budget": (USD, 100),
             "set_drip": (DAY,),
             "set_cooldown": (2 * DAY, 2 * DAY),
+            "set_tolerance": (20,),
             "set_auction": (self.house.auction.address,),
         }
         return {("InsuranceFund", name): args for name, args in calls.items()}

@@ -163,7 +163,7 @@ TABLE = {
     ("InsuranceFund", "draw"): rule("LiquidationAuction", "NotAuction"),
     **several(
         "InsuranceFund",
-        "set_caps set_budget set_drip set_cooldown set_auction",
+        "set_caps set_budget set_drip set_cooldown set_tolerance set_auction",
         GOVERNANCE,
         "NotGovernance",
     ),

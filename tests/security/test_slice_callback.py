@@ -42,6 +42,7 @@ OPEN = {
     *several("SignedOrders", "cancel cancel_up_to"),
     # On storage that nobody uses.
     ("LiquidationAuctionOffers", "set_pre_liquidation"),
+    ("MarginEngineAdmin", "recover"),
     # Governance, guardian and council: their settings and queues, none of them an account's.
     *several(
         "Timelock",
@@ -57,7 +58,9 @@ OPEN = {
     ),
     *several("StandardMargin", "list_market set_parameters"),
     *several("CollateralVault", "list_asset set_haircuts set_cap set_feed set_enabled set_limiter"),
-    *several("InsuranceFund", "set_caps set_auction set_budget set_cooldown set_drip"),
+    *several(
+        "InsuranceFund", "set_caps set_auction set_budget set_cooldown set_drip set_tolerance"
+    ),
     ("SignedOrders", "set_matcher"),
     *((name, "transfer_ownership") for name in OWNED),
 }

@@ -129,3 +129,24 @@ def test_fund_deposit__while_a_loss_waits__stays_the_depositors(house, burnt):
     house.insure(1_000)
     assert house.engine.fund_balance() >= 1_000 * USD
     assert house.engine.solvency().owed == owed
+
+
+def test_release__after_a_long_wait__pays_no_interest_on_money_already_advanced(house):
+    """The shares in escrow go on earning; what they earn beyond what was asked is income."""
+    borrower = house.actor("borrower")
+    house.deposit_collateral(borrower, 100)
+    house.engine.withdraw(borrower.id, 100_000 * TOKEN, borrower, sender=borrower)
+    ruin(house)
+    trader, rival = house.actors["trader"], house.actors["rival"]
+    house.auction.start(trader.id)
+    asked = cash(house, rival.id) // TOK
+    house.engine.withdraw(rival.id, asked, rival, sender=rival)
+    advance = house.quote.balanceOf(rival)
+    house.advance(90 * DAY, refresh=True)
+    house.deposit(trader, 100_000)
+    house.auction.end(trader.id)
+    fund = house.engine.fund_balance()
+    receipt = house.engine.release(rival.id)
+    assert receipt.event("Released").paid == (asked - advance) * TOK
+    assert house.engine.fund_balance() - fund > USD  # what ninety days earned
+    conserves(house)

@@ -163,6 +163,7 @@ def test_setters__not_governance__refused(world):
         ("set_budget", 0, 0),
         ("set_drip", HOUR),
         ("set_cooldown", DAY, DAY),
+        ("set_tolerance", 0),
         ("set_auction", world.attacker),
     )
     for name, *args in calls:
@@ -211,6 +212,9 @@ def test_set_caps__bounds(world, caps, error):
         ("set_cooldown", (DAY, 14 * DAY + 1), False),
         ("set_cooldown", (DAY, DAY), True),
         ("set_cooldown", (30 * DAY, 14 * DAY), True),
+        ("set_tolerance", (201,), False),
+        ("set_tolerance", (200,), True),
+        ("set_tolerance", (0,), True),
     ],
 )
 def test_setters__bounds(world, name, args, good):
@@ -259,6 +263,7 @@ def test_abi__no_role_takes_money_out(world):
         "deposit", "mint", "withdraw", "redeem", "request_redeem", "cancel_request",
         "sponsor", "sync", "fund_budget", "draw",
         "set_caps", "set_budget", "set_drip", "set_cooldown", "set_auction",
+        "set_tolerance",
         "transfer", "transferFrom", "approve", "permit", "transfer_ownership", "accept_ownership",
     }  # fmt: skip
 
@@ -377,7 +382,8 @@ class Pair:
         )
 
     def _deficit(self, owner):
-        n = self.rng.choice([0, 0, 0, 1])
+        bucket = self.model.bucket_qu
+        n = self.rng.choice([0, 0, 1, bucket * 50 // 10_000, bucket * 50 // 10_000 + 1])
 
         def model(now):
             self.model.deficit_qu = n
@@ -400,8 +406,9 @@ class Pair:
         total, some = model.total_assets(now), self.rng.randrange(10**9)
         assert fund.previewDeposit(some) == fund.convertToShares(some)
         assert fund.convertToShares(some) == model.shares_floor(some, total)
-        assert fund.previewWithdraw(some) == model.shares_up(some, total)
-        assert fund.previewRedeem(some) == fund.convertToAssets(some)
+        leaving = model.less_deficit(total)
+        assert fund.previewWithdraw(some) == model.shares_up(some, leaving)
+        assert fund.previewRedeem(some) == model.assets_floor(some, leaving)
         assert fund.convertToAssets(some) == model.assets_floor(some, total)
         assert fund.previewMint(some) == model.assets_up(some, total)
         for owner in self.actors:

@@ -26,6 +26,7 @@ ENTRIES = {
     "set_budget": lambda f, a: f.set_budget.pack(0, 0),
     "set_drip": lambda f, a: f.set_drip.pack(DAY),
     "set_cooldown": lambda f, a: f.set_cooldown.pack(DAY, DAY),
+    "set_tolerance": lambda f, a: f.set_tolerance.pack(1),
     "set_auction": lambda f, a: f.set_auction.pack(a),
 }
 # Share transfers stay open: they touch neither money nor price.

@@ -211,7 +211,7 @@ def test_redeem__escrowed_shares__bear_losses_and_cannot_move(world):
 def test_redeem__deficit_open__waits(world):
     shares = world.deposit(100)
     world.request(shares)
-    world.engine.set_pending_deficit(1)
+    world.engine.set_pending_deficit(USD_QU // 2 + 1)  # 0.5 % of 100 USD, and a unit
     assert world.fund.maxRedeem(world.staker) == world.fund.maxWithdraw(world.staker) == 0
     with reverts("DeficitOpen"):
         world.redeem(shares)
@@ -219,6 +219,30 @@ def test_redeem__deficit_open__waits(world):
         world.fund.withdraw(1, world.staker, world.staker, sender=world.staker)
     world.engine.set_pending_deficit(0)
     world.redeem(shares)
+
+
+def test_redeem__dust_of_a_deficit_open__goes_on_less_the_deficit(world):
+    """Nobody's insolvent pennies hold the others' money up, and nobody leaves them behind."""
+    shares = world.deposit(100)
+    world.deposit(100, world.other)
+    world.request(shares)
+    world.engine.set_pending_deficit(USD_QU)
+    half = 99_500_000 - 1
+    assert abs(world.fund.maxWithdraw(world.staker) - half) <= 1
+    assert world.fund.previewRedeem(shares) == world.fund.maxWithdraw(world.staker)
+    assert world.fund.maxRedeem(world.staker) == shares
+    got = world.redeem(shares)
+    assert abs(got - half) <= 1
+    assert world.fund.totalAssets() == 200 * USD - got  # what it would pay is still there
+
+
+def test_redeem__tolerance_zero__waits_for_any_deficit(world):
+    shares = world.deposit(100)
+    world.request(shares)
+    world.fund.set_tolerance(0, sender=world.governance)
+    world.engine.set_pending_deficit(1)
+    with reverts("DeficitOpen"):
+        world.redeem(shares)
 
 
 def test_redeem__someone_else__needs_an_allowance(world):

@@ -205,3 +205,30 @@ def test_contract__any_order__equals_model(world, seed: int) -> None:
     if seed != 4:  # after a gap there is nothing left to differ from
         assert State.HALTED in states  # on the way: one source had moved and the others had not
     assert next(iter(found))[0] in (State.OK, State.DEGRADED)
+
+
+def test_half_hour__halt_taken_back_within_its_second__average_as_without(world) -> None:
+    """The books of the price before are closed once, by the poke that halted."""
+    pair = [world.aggregator(2_000 * 10**8) for _ in range(2)]
+    world.list([*pair, world.signer_set(KEYS[:1], 1)], ema_band=4_000)
+    start = world.now // 1_800 * 1_800 + 1_800
+    world.evm.advance(start - world.now)
+    for aggregator in pair:
+        aggregator.set_answer(2_000 * 10**8)
+    world.poke(report=PriceReport(FEED, 2, 2_000 * USD, world.now, 1))
+    world.evm.advance(600)
+    report = PriceReport(FEED, 2, 2_150 * USD, world.now, 2)
+    averages, before, twin = set(), world.evm.snapshot(), world.feeds[FEED]
+    for halting_first in (False, True):
+        world.evm.revert(before)
+        before, world.feeds[FEED] = world.evm.snapshot(), copy.deepcopy(twin)
+        pair[0].set_answer(2_150 * 10**8)
+        if halting_first:
+            world.poke()
+            assert world.state() == State.HALTED
+        pair[1].set_answer(2_150 * 10**8)
+        world.poke(report=report)
+        assert (world.state(), world.price()) == (State.OK, 2_150 * USD)
+        world.evm.advance(1_200)
+        averages.add(world.oracle.settlement_price_at(FEED, start + 1_800))
+    assert averages == {(2_000 * 600 + 2_150 * 1_200) * USD // 1_800}
