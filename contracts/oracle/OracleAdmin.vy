@@ -127,7 +127,8 @@ def list_feed(
     """
     @notice List a feed; owner only. Every on-chain source must answer soundly now and they must lie
             within halt_band; the first poke that meets the quorum prices the feed. Reverts
-            NotGovernance, BadArgument (id), AlreadyListed, BadQuorum, BadParameter, BadSource.
+            NotGovernance, BadArgument (id), AlreadyListed, BadQuorum, BadParameter, SourcesApart;
+            for a source BadSource, BadDecimals, ForeignPool, BadWindow, NoSoundAnswer, SourceTwice.
     @param feed 1 to 65535, never listed before.
     @param terms The rules (feed_terms.vy).
     @param sources One to five.
@@ -143,7 +144,7 @@ def list_feed(
     feed_state.history[feed] = unsafe_mul(variance, 10_000)
     log FeedListed(feed=feed, terms=packed, variance=variance)
     source_listing._set(feed, packed, sources)
-    errors._require(source_listing._agree(feed, packed), errors.BAD_SOURCE)
+    errors._require(source_listing._agree(feed, packed), errors.SOURCES_APART)
 
 
 @external

@@ -14,6 +14,7 @@
         cap what one trade can do, and give the rates of wrapped coins apart: those are a `via`.
 """
 
+from contracts.modules import errors
 from contracts.oracle import tolerant_call
 
 READ_GAS: constant(uint256) = 200_000  # the average is brought to now within the call
@@ -43,14 +44,16 @@ def _observe(source: uint256, extra: uint256, now: uint256) -> (uint256, int256,
 
 @internal
 @view
-def _check(source: uint256, extra: uint256, factory: address) -> bool:
+def _check(source: uint256, extra: uint256, factory: address) -> uint256:
     """
-    @notice Whether the source can be listed: nothing in the extra word but its two fields, no index
-            where the shape takes none, and a sound answer now.
+    @notice The error for which the source cannot be listed, 0 where it can: nothing in the extra
+            word but its two fields, no index where the shape takes none, and a sound answer now.
     @param source The source word.
     @param extra The extra word.
     @param factory Not used.
     """
     if extra != 0 and extra >> 8 != 1:
-        return False
-    return self._observe(source, extra, block.timestamp)[0] != 0
+        return errors.BAD_SOURCE
+    if self._observe(source, extra, block.timestamp)[0] == 0:
+        return errors.NO_SOUND_ANSWER
+    return 0

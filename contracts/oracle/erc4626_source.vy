@@ -14,6 +14,7 @@
         costs; the feed's jump rule and its other sources bound the rest.
 """
 
+from contracts.modules import errors
 from contracts.oracle import tolerant_call
 
 READ_GAS: constant(uint256) = 400_000  # vaults that sum over many markets
@@ -45,25 +46,27 @@ def _observe(source: uint256, extra: uint256, now: uint256) -> (uint256, int256,
 
 @internal
 @view
-def _check(source: uint256, extra: uint256, factory: address) -> bool:
+def _check(source: uint256, extra: uint256, factory: address) -> uint256:
     """
-    @notice Whether the source can be listed: vault and asset have the decimals claimed, at most 27,
-            and there is a sound answer now.
+    @notice The error for which the source cannot be listed, 0 where it can: vault and asset have
+            the decimals claimed, at most 27, and there is a sound answer now.
     @param source The source word.
     @param extra The extra word.
     @param factory Not used.
     """
     vault: address = convert(source & convert(max_value(uint160), uint256), address)
     if extra & 255 > MAX_DECIMALS or extra >> 8 > MAX_DECIMALS:
-        return False
+        return errors.BAD_DECIMALS
     asset: uint256 = tolerant_call._word(vault, method_id("asset()"), tolerant_call.LISTING_GAS)
     if asset >> 160 != 0:
-        return False
-    return (
-        self._decimals(vault) == extra & 255
-        and self._decimals(convert(asset, address)) == extra >> 8
-        and self._observe(source, extra, block.timestamp)[0] != 0
-    )
+        return errors.NO_SOUND_ANSWER
+    if self._decimals(vault) != extra & 255:
+        return errors.BAD_DECIMALS
+    if self._decimals(convert(asset, address)) != extra >> 8:
+        return errors.BAD_DECIMALS
+    if self._observe(source, extra, block.timestamp)[0] == 0:
+        return errors.NO_SOUND_ANSWER
+    return 0
 
 
 @internal

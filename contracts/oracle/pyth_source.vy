@@ -70,14 +70,19 @@ def _observe(source: uint256, extra: uint256, now: uint256) -> (uint256, int256,
 
 @internal
 @view
-def _check(source: uint256, extra: uint256, factory: address) -> bool:
+def _check(source: uint256, extra: uint256, factory: address) -> uint256:
     """
-    @notice Whether the source can be listed: a price id, and a sound answer now.
+    @notice The error for which the source cannot be listed, 0 where it can: a price id, and a sound
+            answer now.
     @param source The source word.
     @param extra The price id.
     @param factory Not used.
     """
-    return extra != 0 and self._observe(source, extra, block.timestamp)[0] != 0
+    if extra == 0:
+        return errors.BAD_SOURCE
+    if self._observe(source, extra, block.timestamp)[0] == 0:
+        return errors.NO_SOUND_ANSWER
+    return 0
 
 
 @internal

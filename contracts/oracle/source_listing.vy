@@ -35,8 +35,8 @@ event SourceChanged:
 @internal
 def _set(feed: uint256, terms: uint256, sources: DynArray[feed_terms.SourceTerms, 5]):
     """
-    @notice Checks and stores the sources; slots past the last are cleared. Reverts BadSource when
-            one is listed twice, is not what its terms claim or gives no sound answer now.
+    @notice Checks and stores the sources; slots past the last are cleared. Reverts SourceTwice;
+            NoSoundAnswer where one has none within its age limit now; and as _checked.
     @param feed The feed's id.
     @param terms Its terms word.
     @param sources The sources.
@@ -57,7 +57,7 @@ def _set(feed: uint256, terms: uint256, sources: DynArray[feed_terms.SourceTerms
                 same: bool = (feed_state.sources[other] ^ packed) << 88 == 0
                 if sources[i].kind == feed_terms.PYTH:
                     same = same and feed_state.extras[other] == extra
-                errors._require(not same, errors.BAD_SOURCE)
+                errors._require(not same, errors.SOURCE_TWICE)
         if packed == old and feed_state.extras[slot] == extra:
             continue
         feed_state.sources[slot] = packed
@@ -76,7 +76,8 @@ def _set(feed: uint256, terms: uint256, sources: DynArray[feed_terms.SourceTerms
             datum: uint256 = price_sources._read(slot, packed, 0, terms, block.timestamp)
             # Proof: a datum's time is at most the block's timestamp.
             age: uint256 = unsafe_sub(block.timestamp, feed_word._datum_time(datum))
-            errors._require(datum != 0 and age <= feed_terms._max_age(packed), errors.BAD_SOURCE)
+            timely: bool = datum != 0 and age <= feed_terms._max_age(packed)
+            errors._require(timely, errors.NO_SOUND_ANSWER)
             feed_state.data[slot] = datum
         log SourceChanged(feed=feed, source=i, old_source=old, new_source=packed, extra=extra)
 
@@ -107,7 +108,8 @@ def _agree(feed: uint256, terms: uint256) -> bool:
 @view
 def _checked(feed: uint256, source: feed_terms.SourceTerms) -> uint256:
     """
-    @notice The source word. Reverts BadSource.
+    @notice The source word. Reverts BadSource for terms that do not fit the kind, BadDecimals,
+            ForeignPool, BadWindow, NoSoundAnswer.
     @param feed The feed's id.
     @param source The terms.
     """
@@ -132,19 +134,21 @@ def _checked(feed: uint256, source: feed_terms.SourceTerms) -> uint256:
     decimals: uint256 = 0
     if kind == feed_terms.CHAINLINK:
         decimals = chainlink_source._decimals(source.target)
-        errors._require(decimals <= feed_terms.MAX_DECIMALS, errors.BAD_SOURCE)
+        errors._require(decimals <= feed_terms.MAX_DECIMALS, errors.BAD_DECIMALS)
     packed: uint256 = feed_terms._pack_source(
         source, convert(source.target, uint256), decimals, 0
     )
+    reason: uint256 = 0
     if kind == feed_terms.PYTH:
-        sound = pyth_source._check(packed, source.extra, source.factory)
+        reason = pyth_source._check(packed, source.extra, source.factory)
     elif kind == feed_terms.UNISWAP:
-        sound = uniswap_source._check(packed, source.extra, source.factory)
+        reason = uniswap_source._check(packed, source.extra, source.factory)
     elif kind == feed_terms.CURVE:
-        sound = curve_source._check(packed, source.extra, source.factory)
+        reason = curve_source._check(packed, source.extra, source.factory)
     elif kind == feed_terms.ERC4626:
-        sound = erc4626_source._check(packed, source.extra, source.factory)
-    else:
-        sound = kind == feed_terms.CHAINLINK
-    errors._require(sound, errors.BAD_SOURCE)
+        reason = erc4626_source._check(packed, source.extra, source.factory)
+    elif kind != feed_terms.CHAINLINK:
+        reason = errors.BAD_SOURCE
+    if reason != 0:
+        errors._fail(reason)
     return packed

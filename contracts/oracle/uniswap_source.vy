@@ -17,6 +17,7 @@
         asked for. The pool's code is its factory's and cannot change.
 """
 
+from contracts.modules import errors
 from contracts.modules import fixed_point
 from contracts.modules import rounding
 from contracts.oracle import tolerant_call
@@ -123,12 +124,13 @@ def _price_floor(tick: int256, decimals0: uint256, decimals1: uint256) -> uint25
 
 @internal
 @view
-def _check(source: uint256, extra: uint256, factory: address) -> bool:
+def _check(source: uint256, extra: uint256, factory: address) -> uint256:
     """
-    @notice Whether the source can be listed: the pool is its factory's, its tokens have the decimals
-            claimed, the window is at least 300 s, the pool keeps enough observations to span it
-            with one every 12 s (a block of Ethereum; governance sees to more on a faster chain),
-            liquidity is asked for, and there is a sound answer now.
+    @notice The error for which the source cannot be listed, 0 where it can: the pool is its
+            factory's, its tokens have the decimals claimed, the window is at least 300 s, the pool
+            keeps enough observations to span it with one every 12 s (a block of Ethereum;
+            governance sees to more on a faster chain), liquidity is asked for, and there is a sound
+            answer now.
     @param source The source word.
     @param extra The extra word.
     @param factory The Uniswap v3 factory that governance trusts.
@@ -136,34 +138,39 @@ def _check(source: uint256, extra: uint256, factory: address) -> bool:
     pool: address = convert(source & convert(max_value(uint160), uint256), address)
     window: uint256 = extra & MASK_32
     decimals: uint256[2] = [(extra >> 160) & 255, (extra >> 168) & 255]
-    if window < MIN_WINDOW or (extra >> 32) & MASK_128 == 0 or extra >> 176 != 0:
-        return False
+    if window < MIN_WINDOW:
+        return errors.BAD_WINDOW
+    if (extra >> 32) & MASK_128 == 0 or extra >> 176 != 0:
+        return errors.BAD_SOURCE
     high: uint256 = max(decimals[0], decimals[1])
     # Proof: high is the larger.
     gap: uint256 = unsafe_sub(high, min(decimals[0], decimals[1]))
     if high > MAX_DECIMALS or gap > MAX_DECIMALS_GAP:
-        return False
-    if not self._is_listed(pool, factory, decimals):
-        return False
+        return errors.BAD_DECIMALS
+    reason: uint256 = self._wrong(pool, factory, decimals)
+    if reason != 0:
+        return reason
     # Seven words; the fourth is the number of observations kept.
     slot0: Bytes[288] = tolerant_call._answer(
         pool, method_id("slot0()"), 224, tolerant_call.LISTING_GAS
     )
     if len(slot0) == 0:
-        return False
+        return errors.NO_SOUND_ANSWER
     kept: uint256 = extract32(slot0, 96, output_type=uint256)
     # The oldest of them is `kept` - 1 blocks old. Proof: window < 2**32.
     if kept < unsafe_div(unsafe_add(window, 2 * BLOCK_SECONDS - 1), BLOCK_SECONDS):
-        return False
-    return self._observe(source, extra, block.timestamp)[0] != 0
+        return errors.BAD_WINDOW
+    if self._observe(source, extra, block.timestamp)[0] == 0:
+        return errors.NO_SOUND_ANSWER
+    return 0
 
 
 @internal
 @view
-def _is_listed(pool: address, factory: address, decimals: uint256[2]) -> bool:
+def _wrong(pool: address, factory: address, decimals: uint256[2]) -> uint256:
     """
-    @notice Whether the factory names this pool for the pool's own tokens and fee, and the tokens
-            have these decimals.
+    @notice ForeignPool unless the factory names this pool for the pool's own tokens and fee,
+            BadDecimals unless the tokens have these; 0 where nothing is wrong.
     @param pool The pool.
     @param factory The factory.
     @param decimals Claimed, of token0 and token1.
@@ -184,7 +191,7 @@ def _is_listed(pool: address, factory: address, decimals: uint256[2]) -> bool:
         tolerant_call.LISTING_GAS,
     )
     if named != convert(convert(pool, uint160), uint256):
-        return False
+        return errors.FOREIGN_POOL
     for i: uint256 in range(2):
         # Proof of the conversion: the factory knows the token, so it is an address; masked anyway.
         token: address = convert(tokens[i] & convert(max_value(uint160), uint256), address)
@@ -192,5 +199,5 @@ def _is_listed(pool: address, factory: address, decimals: uint256[2]) -> bool:
             token, method_id("decimals()"), tolerant_call.LISTING_GAS
         )
         if said != decimals[i]:
-            return False
-    return True
+            return errors.BAD_DECIMALS
+    return 0

@@ -78,12 +78,12 @@ def _observe(source: uint256, extra: uint256) -> Observation:
 def check(source: uint256, extra: uint256, factory: address) -> bool:
     kind: uint256 = (source >> 160) & 255
     if kind == PYTH:
-        return pyth_source._check(source, extra, factory)
+        return pyth_source._check(source, extra, factory) == 0
     if kind == UNISWAP:
-        return uniswap_source._check(source, extra, factory)
+        return uniswap_source._check(source, extra, factory) == 0
     if kind == CURVE:
-        return curve_source._check(source, extra, factory)
-    return erc4626_source._check(source, extra, factory)
+        return curve_source._check(source, extra, factory) == 0
+    return erc4626_source._check(source, extra, factory) == 0
 
 
 @external

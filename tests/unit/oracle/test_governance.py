@@ -75,24 +75,28 @@ def test_list_feed__parameter_out_of_bounds__refused(world, name, changes):
 
 def test_list_feed__quorum_not_answering_in_bounds__refused(world):
     good, wild = world.aggregator(), world.aggregator(10**15)
-    with reverts("BadSource"):
+    with reverts("NoSoundAnswer"):
         world.list_only([good, wild])
     far = world.aggregator(3_000 * 10**8)
-    with reverts("BadSource"):
+    with reverts("SourcesApart"):
         world.list_only([good, far])
     world.evm.advance(3_601)
-    with reverts("BadSource"):
+    with reverts("NoSoundAnswer"):
         world.list_only([good, world.aggregator()])
 
 
 def test_list_feed__wrong_source__refused(world):
+    other_reasons = {
+        ("target", world.oracle.address): "BadDecimals",
+        ("via", FEED - 1): "NoSoundAnswer",
+    }
     good = world.aggregator()
     number = world.signer_set([KEY], 1)
     terms = world.terms(quorum=1)
     for changes in (
         {"target": world.stranger},
         {"target": ZERO},
-        {"target": world.oracle.address},
+        {"target": world.oracle.address},  # has no decimals
         {"signer_set": number},
         {"max_age": 0},
         {"max_age": 131_072},
@@ -111,9 +115,9 @@ def test_list_feed__wrong_source__refused(world):
         {"kind": 2, "target": ZERO, "signer_set": number, "via": 1},
     ):
         bad = world.source(good, **changes)
-        with reverts("BadSource"):
+        with reverts(other_reasons.get(next(iter(changes.items())), "BadSource")):
             world.oracle.list_feed(FEED, terms, [bad], 10**10, sender=world.governance)
-    with reverts("BadSource"):  # the same feed twice is not a quorum
+    with reverts("SourceTwice"):  # the same feed twice is not a quorum
         world.list_only([good, good])
     with reverts("BadQuorum"):
         world.list_only([], quorum=1)

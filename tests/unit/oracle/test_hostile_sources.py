@@ -149,9 +149,9 @@ def test_list_feed__hostile_source__refused(world):
     for mode in (REVERT, EMPTY, BYTES_31, HUGE, BURN, LONG):
         bad = world.deploy_mock("HostileAggregator", 8, round_words(10, PRICE, world.now))
         bad.set_mode(mode)
-        with reverts("BadSource"):
+        with reverts("NoSoundAnswer"):
             world.list_only([*honest, bad])
     for decimals in (28, 255, 2**200):
         bad = world.deploy_mock("HostileAggregator", decimals, round_words(1, PRICE, world.now))
-        with reverts("BadSource"):
+        with reverts("BadDecimals"):
             world.list_only([*honest, bad])

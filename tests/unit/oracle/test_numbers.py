@@ -314,7 +314,7 @@ def test_poke__decimals__exact_floor_in_ticks(world, decimals, price):
 
 def test_poke__27_decimals_below_a_tick__not_a_price(world):
     aggregator = world.aggregator(10**17, 27)
-    with reverts("BadSource"):
+    with reverts("NoSoundAnswer"):
         world.list_only([aggregator], quorum=1, min_price=1)
 
 

@@ -133,18 +133,18 @@ def test_poke__largest_update__in_and_one_byte_more__not(world, pyth):
 def test_list_feed__pyth_claims_that_cannot_work__refused(world, pyth):
     publish(world, pyth)
     terms = world.terms(quorum=1)
-    for changes in (
-        {"extra": 0},
-        {"extra": 9},  # never published
-        {"max_conf": 0},
-        {"max_conf": 4_096},
-        {"factory": pyth.address},
+    for name, changes in (
+        ("BadSource", {"extra": 0}),
+        ("NoSoundAnswer", {"extra": 9}),  # never published
+        ("BadSource", {"max_conf": 0}),
+        ("BadSource", {"max_conf": 4_096}),
+        ("BadSource", {"factory": pyth.address}),
     ):
         source = world.source(pyth, **({"kind": 3, "max_conf": 50, "extra": 1} | changes))
-        with reverts("BadSource"):
+        with reverts(name):
             world.oracle.list_feed(FEED, terms, [source], 10**11, sender=world.governance)
     one, two = (world.source(pyth, kind=3, max_conf=50 + n, extra=1) for n in range(2))
-    with reverts("BadSource"):  # one price twice is no quorum
+    with reverts("SourceTwice"):  # one price twice is no quorum
         world.oracle.list_feed(FEED, terms, [one, two], 10**11, sender=world.governance)
     publish(world, pyth, id=BTC_ID)
     other = world.source(pyth, kind=3, max_conf=50, extra=2)
