@@ -1,7 +1,9 @@
 """Executable specification of the oracle adapter: aggregation, states, breaker, funding, variance.
 
-Pure integers, no I/O; bit for bit what contracts/oracle/OracleAdapter.vy stores and returns. What
-it keeps of past prices is in feed_books.py, what its on-chain sources compute in price_sources.py.
+Pure integers, no I/O; bit for bit what contracts/oracle/OracleAdapter.vy stores and returns. The
+words it stores and serves are in feed_words.py, what becomes of its sources' answers in
+source_answers.py, what it keeps of past prices in feed_books.py, what its on-chain sources compute
+in price_sources.py.
 Units: prices ticks (1e-9 USD per underlying), times s, premium 1e-6 of price, bands 1e-4,
 variance 1e-12 annualised (1e-16 inside), volatility (sigma) 1e-6. A `Feed` is one listed feed;
 `Feed.poke` is one poke with what the on-chain sources answered and, at most, one verified report.
@@ -12,343 +14,60 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from math import isqrt
 
 from plimsoll.model.feed_books import WINDOW, Passage, Settlement, Variance, passage, slow_floor
+from plimsoll.model.feed_words import (
+    RECOVERING_FLAG,
+    Cause,
+    Datum,
+    Halt,
+    Hot,
+    Leg,
+    Sequencer,
+    Source,
+    State,
+    Terms,
+    float_floor,
+)
 from plimsoll.model.fixed_point import Q, div_trunc, exp_neg
-from plimsoll.model.price_sources import ticks_floor
+from plimsoll.model.source_answers import (
+    Aggregate,
+    Answer,
+    Refused,
+    Report,
+    aggregate,
+    take_answer,
+    take_report,
+)
 
-FUNDING_LIMIT = 2**51 - 1
-FUNDING_SCALE = 8 * 3600 * 1_000_000
 MAX_TTL = 2**16 - 1
 PREMIUM_UNIT = 1_000_000
-RECOVERING_FLAG = 1 << 162
 
-__all__ = ["Settlement", "Variance"]  # of feed_books, for those who build a feed
-
-
-class State(IntEnum):
-    """What a price is good for."""
-
-    OK = 0
-    DEGRADED = 1
-    STALE = 2
-    HALTED = 3
-
-
-class Cause(IntEnum):
-    """Why a feed is in its state."""
-
-    NONE = 0
-    MISSING = 1
-    SPREAD = 2
-    HALTING_SPREAD = 3
-    JUMP = 4
-    GUARDIAN = 5
-    AVERAGE = 6
-    RECOVERING = 7
-
-
-class Refused(ValueError):
-    """A report that the contract reverts on; the message is the error's name."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """A feed's rules, in the contract's order and units (contracts/oracle/feed_terms.vy)."""
-
-    quorum: int
-    half_band: int  # 1e-4
-    band: int  # 1e-4
-    halt_band: int  # 1e-4
-    jump_base: int  # 1e-4
-    jump_rate: int  # 1e-8 per s
-    confirm: int  # s
-    premium_clamp: int  # 1e-6
-    premium_tau: int  # minutes
-    variance_tau: int  # minutes
-    spacing: int  # s
-    sigma_cap: int  # 1e-2
-    ema_band: int  # 1e-3
-    ema_tau: int  # minutes
-    grace: int  # s
-    sequenced: bool
-    min_price: int  # ticks
-    max_price: int  # ticks
-
-    def in_bounds(self, price: int) -> bool:
-        """Whether a datum's price is inside the absolute bounds, as stored."""
-        low, high = float_floor(self.min_price), float_floor(self.max_price)
-        return low <= price <= high
-
-    def jump_allowed(self, old_price: int, price: int, age: int) -> bool:
-        """Whether the move from a price observed `age` seconds ago is within the allowance."""
-        allowance = self.jump_base * 10_000 + self.jump_rate * age
-        return abs(price - old_price) * 10**8 <= old_price * allowance
-
-    def near_average(self, average: int, price: int) -> bool:
-        """Whether the price is within the band around the slow average; 0 is none yet."""
-        return average == 0 or abs(price - average) * 1_000 <= average * self.ema_band
-
-
-@dataclass(frozen=True)
-class Source:
-    """One source: an aggregator of `decimals`, another on-chain source, or signed reports.
-
-    Data count up to `max_age` s. `inverse`: the price is one over the answer; `via`: times the
-    price of that feed, 0 for none.
-    """
-
-    signed: bool
-    max_age: int
-    decimals: int = 0
-    inverse: bool = False
-    via: int = 0
-
-
-@dataclass(frozen=True)
-class Datum:
-    """A source's newest accepted observation; without a price only its time counts."""
-
-    price: int
-    time: int
-    round: int
-    premium: int = 0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an on-chain source answered; a failed read is None in its place.
-
-    `exponent` is None for an aggregator, whose decimals are pinned, and a decimal exponent for a
-    `price_sources.Observation`.
-    """
-
-    round: int
-    answer: int
-    time: int
-    exponent: int | None = None
-
-
-@dataclass(frozen=True)
-class Leg:
-    """Another feed's price in force, that a source is multiplied with: ticks, oldest time in s.
-
-    `fixed` is twice the second in which it was fixed, one more for a later poke of that second.
-    """
-
-    price: int
-    time: int
-    fixed: int
-
-
-@dataclass(frozen=True)
-class Sequencer:
-    """What a rollup's sequencer feed says; `answer` 0 while it runs since `started`."""
-
-    answer: int
-    started: int
-    grace: int
-
-    def down(self, now: int) -> bool:
-        """Whether it stands still or says nothing sound."""
-        return self.answer != 0 or not 0 < self.started <= now
-
-    def applied(self, word: int, time: int, now: int) -> int:
-        """The quote word of a price fixed at `time`, as it may be served."""
-        if self.down(now):
-            return word | State.HALTED << 160
-        state = word >> 160 & 3
-        if time < self.started:
-            state = max(state, State.STALE)
-        elif now - self.started < self.grace:
-            state = max(state, State.DEGRADED)
-            word |= RECOVERING_FLAG
-        return word & ~(3 << 160) | state << 160
-
-
-@dataclass(frozen=True)
-class Report:
-    """A signed report for the source at `source`."""
-
-    source: int
-    price: int
-    time: int
-    sequence: int
-    premium: int = 0
-
-
-@dataclass(frozen=True)
-class Hot:
-    """The hot word's fields (contracts/oracle/feed_word.vy)."""
-
-    price: int
-    funding: int
-    time: int
-    delay: int
-    ttl: int
-    low: int
-    high: int
-    state: State
-    premium: int
-    sigma: int
-    recovering: bool = False  # state DEGRADED then
-    plain: bool = True  # neither recovering nor under a sequencer
-
-    def accrued(self, now: int) -> int:
-        """The funding index at `now`, ticks."""
-        if self.premium == 0:
-            return self.funding
-        elapsed = min(now - self.time, self.ttl)
-        step = div_trunc(self.price * elapsed * self.premium, FUNDING_SCALE)
-        return max(min(self.funding + step, FUNDING_LIMIT), -FUNDING_LIMIT)
-
-    def state_at(self, now: int) -> State:
-        """The state at `now`: HALTED stays, STALE past the ttl."""
-        if self.state != State.HALTED and now - self.time > self.ttl:
-            return State.STALE
-        return self.state
-
-    def word(self, now: int) -> int:
-        """The quote word (contracts/modules/quote_word.vy) at `now`."""
-        state = self.state_at(now)
-        return (
-            self.price * (1_000_000 + self.premium) // 1_000_000
-            | (self.accrued(now) % 2**56) << 56
-            | min(now - self.time + self.delay, 65_535) << 112
-            | self.low * 10 << 128
-            | self.high * 10 << 144
-            | state << 160
-            | (RECOVERING_FLAG if self.recovering and state == State.DEGRADED else 0)
-            | self.sigma << 231
-        )
-
-    def halted(self) -> Hot:
-        """The same price, HALTED."""
-        return replace(self, state=State.HALTED, recovering=False)
-
-
-@dataclass(frozen=True)
-class Halt:
-    """The halt word: calm since `start`, last aggregate and its time, the guardian's end, the
-    cause, and the first price after the last halt or gap.
-    """
-
-    start: int
-    candidate: int
-    time: int
-    forced: int = 0
-    cause: int = 0
-    resumed: int = 0
-    by_rule: bool = False  # the last poke began it
-
-    def word(self) -> int:
-        """As stored."""
-        fields = ((self.candidate, 32), (self.time, 88), (self.forced, 120), (self.cause, 152))
-        word = self.start | sum(value << at for value, at in fields)
-        return word | self.resumed << 156 | self.by_rule << 188
-
-
-@dataclass(frozen=True)
-class Aggregate:
-    """One price from the data within their age limits."""
-
-    valid: int
-    median: int
-    low: int
-    high: int
-    oldest: int
-    stale_at: int
-
-    def spread_above(self, limit: int) -> bool:
-        """Whether max - min exceeds `limit` (1e-4) of the median."""
-        return (self.high - self.low) * 10_000 > self.median * limit
-
-
-def float_floor(value: int) -> int:
-    """Rounded down to 20 significant bits, as prices' bounds are stored."""
-    shift = max(0, value.bit_length() - 20)
-    return value >> shift << shift
-
-
-def to_ticks_floor(answer: int, decimals: int) -> int:
-    """An aggregator's answer in ticks; 0 if it is negative or 2**128 or more."""
-    if not 0 <= answer < 2**128:
-        return 0
-    if decimals <= 9:
-        return answer * int(10 ** (9 - decimals))
-    return answer // int(10 ** (decimals - 9))
-
-
-def take_answer(
-    source: Source,
-    kept: Datum | None,
-    answer: Answer | None,
-    terms: Terms,
-    now: int,
-    leg: Leg | None = None,
-) -> Datum | None:
-    """The on-chain source's newest datum: the answer's if it is sound and newer, else `kept`."""
-    if answer is None or not 0 <= answer.round < 2**80 or not 0 < answer.time <= now:
-        return kept
-    time, number, via_price = answer.time, answer.round, 0
-    if source.via:
-        if leg is None:
-            return kept
-        number = time << 33 | leg.fixed
-        time, via_price = min(time, leg.time), leg.price
-    if kept and (number < kept.round or time < kept.time):
-        return kept
-    if kept and (number, time) == (kept.round, kept.time):
-        return kept
-    if answer.exponent is None and not source.inverse and not source.via:
-        price = to_ticks_floor(answer.answer, source.decimals)
-    else:
-        exponent = -source.decimals if answer.exponent is None else answer.exponent
-        price = ticks_floor(answer.answer, exponent, source.inverse, via_price)
-    return Datum(price, time, number) if terms.in_bounds(price) else kept
-
-
-def take_report(
-    source: Source, kept: Datum | None, report: Report, terms: Terms, now: int
-) -> Datum:
-    """A verified report's datum. Raises `Refused` by the contract's error names."""
-    if report.time > now:
-        raise Refused("FutureReport")
-    old_round, old_time = (kept.round, kept.time) if kept else (0, 0)
-    newer = report.sequence > old_round and report.time >= old_time
-    if not newer or report.time + source.max_age < now:
-        raise Refused("OldReport")
-    if not terms.in_bounds(report.price):
-        raise Refused("OutOfRange")
-    clamp = terms.premium_clamp
-    premium = max(min(report.premium, clamp), -clamp)
-    return Datum(report.price, report.time, report.sequence, premium)
-
-
-def aggregate(
-    sources: list[Source], data: list[Datum | None], terms: Terms, now: int
-) -> Aggregate | None:
-    """Median, range, oldest time and end of the quorum; None below the quorum."""
-    pairs = [
-        (datum, datum.time + source.max_age)
-        for source, datum in zip(sources, data, strict=True)
-        if datum is not None and datum.price and now - datum.time <= source.max_age
-    ]
-    if len(pairs) < terms.quorum:
-        return None
-    prices = sorted(datum.price for datum, _ in pairs)
-    half = len(prices) // 2
-    median = prices[half] if len(prices) % 2 else (prices[half - 1] + prices[half]) // 2
-    return Aggregate(
-        valid=len(pairs),
-        median=median,
-        low=prices[0],
-        high=prices[-1],
-        oldest=min(datum.time for datum, _ in pairs),
-        stale_at=sorted((expiry for _, expiry in pairs), reverse=True)[terms.quorum - 1],
-    )
+# The vocabulary of a feed, for those who build and poke one.
+__all__ = [
+    "RECOVERING_FLAG",
+    "Aggregate",
+    "Answer",
+    "Cause",
+    "Datum",
+    "Feed",
+    "Halt",
+    "Hot",
+    "Leg",
+    "Refused",
+    "Report",
+    "Sequencer",
+    "Settlement",
+    "Source",
+    "State",
+    "Terms",
+    "Variance",
+    "aggregate",
+    "float_floor",
+    "take_answer",
+    "take_report",
+]
 
 
 @dataclass
