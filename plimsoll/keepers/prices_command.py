@@ -147,7 +147,8 @@ def _keeper(options: Options) -> Iterator[PriceKeeper]:
     from plimsoll.deployment.manifest import Manifest
     from plimsoll.keepers.node import Node
     from plimsoll.keepers.outbox import Outbox
-    from plimsoll.keepers.prices import PriceKeeper, Triggers
+    from plimsoll.keepers.price_rules import Triggers
+    from plimsoll.keepers.prices import PriceKeeper
     from plimsoll.keepers.report_signers import load_signers
     from plimsoll.localnet.rpc import Rpc
     from plimsoll.oracle_command import check_chain, feed_names
@@ -230,7 +231,7 @@ def _panels(
 ) -> dict[Key, Panel]:
     """Who signs for which source of signed reports. `Usage` where they are members, but too few."""
     from plimsoll.keepers.node import View
-    from plimsoll.keepers.prices import warnings
+    from plimsoll.keepers.price_rules import warnings
     from plimsoll.keepers.report_signers import choose
     from plimsoll.oracle_status import ADAPTER, read_oracle
 

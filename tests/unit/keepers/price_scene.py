@@ -10,7 +10,8 @@ from typing import Any
 from plimsoll.deployment.rpc import LocalSigner
 from plimsoll.keepers.outbox import Outbox
 from plimsoll.keepers.price_input import Observation
-from plimsoll.keepers.prices import PriceKeeper, Triggers
+from plimsoll.keepers.price_rules import Triggers
+from plimsoll.keepers.prices import PriceKeeper
 from plimsoll.keepers.pyth_updates import Updates
 from plimsoll.keepers.report_signers import KeySigner, Panel
 from plimsoll.oracle_words import DatumWord

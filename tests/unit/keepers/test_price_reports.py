@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plimsoll.keepers.price_input import Observation
-from plimsoll.keepers.prices import Triggers
+from plimsoll.keepers.price_rules import Triggers
 from tests.unit.keepers.fake_chain import FakeChain
 from tests.unit.keepers.price_scene import FEED, OTHER, SENDER, Scene, Told, moves
 from tests.unit.oracle.conftest import KEYS, USD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plimsoll.keepers.prices import Triggers, early, judge_push, sequence_of
+from plimsoll.keepers.price_rules import Triggers, early, judge_push, sequence_of
 from plimsoll.keepers.rehearsal import Step, build, rehearse
 from plimsoll.oracle_status import SourceView, read_oracle
 from plimsoll.oracle_words import DatumWord, SourceWord
