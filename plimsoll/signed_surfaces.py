@@ -1,6 +1,6 @@
 """Encode and sign the surface reports that ImpliedSurfaces.submit takes.
 
-EIP-712 type as in contracts/oracle/ImpliedSurfaces.vy. Forwards are ticks (1e-9 USD), times
+EIP-712 type as in contracts/oracle/surface_reports.vy. Forwards are ticks (1e-9 USD), times
 seconds, SVI parameters 1e-12.
 """
 

@@ -3,8 +3,8 @@
 """
 @title oracle_roles
 @license AGPL-3.0-only
-@notice Who may do what to the adapter beyond poking: the owner (a timelock) all that is in
-        OracleAdmin, the guardian only halt.
+@notice Who may do what beyond poking the adapter and submitting surfaces: the owner (a timelock)
+        all that is in OracleAdmin and surface_settings, the guardian only halt.
 """
 
 from snekmate.auth import ownable
