@@ -13,9 +13,12 @@
 """
 from contracts.core import accounts
 from contracts.core import cash
+from contracts.core import cash_interest
 from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import ledger
+from contracts.core import socialised_loss
+from contracts.core import withdrawal_escrow
 from contracts.interfaces import ICollateralVault
 from contracts.interfaces import IMarginEngine
 from contracts.interfaces import IRiskModel
@@ -32,6 +35,10 @@ initializes: cash
 initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
+# These keep nothing.
+initializes: cash_interest[cash := cash]
+initializes: socialised_loss[cash := cash]
+initializes: withdrawal_escrow[cash := cash, socialised_loss := socialised_loss]
 
 STALE_BIT: constant(uint256) = 1 << 161  # of a quote word
 
@@ -77,12 +84,12 @@ def deposit(account: uint256, amount: uint256):
     errors._require(amount != 0, errors.ZERO_AMOUNT)
     errors._require(account >> 96 != 0, errors.NULL_ADDRESS)
     extcall ICollateralVault(health.VAULT).pull_quote(msg.sender, amount)
-    w: uint256 = cash._drip(cash._accrue())
+    w: uint256 = socialised_loss._drip(cash_interest._accrue())
     cash._move_vault(convert(amount, int256))
     accounts.head[account] = cash._credit(
         accounts.head[account], w, convert(amount * cash.TOK, int256)
     )
-    cash._reprice()
+    cash_interest._reprice()
     log IMarginEngine.Deposited(account=account, payer=msg.sender, amount=amount)
 
 
@@ -99,23 +106,23 @@ def withdraw(account: uint256, amount: uint256, receiver: address):
     errors._require(msg.sender == accounts._owner(account), errors.NOT_OWNER)
     errors._require(amount != 0, errors.ZERO_AMOUNT)
     errors._require(receiver != empty(address), errors.NULL_ADDRESS)
-    w: uint256 = cash._accrue()
+    w: uint256 = cash_interest._accrue()
     h: int256 = accounts.head[account]
     errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
     errors._require(cash.escrow[account] == 0, errors.ESCROW_LOCKED)
     paid: uint256 = amount
-    excess: uint256 = cash._excess()
+    excess: uint256 = withdrawal_escrow._excess()
     if excess == 0:
         borrowing: bool = accounts._shares(h) <= 0
         h = cash._credit(h, w, -convert(amount * cash.TOK, int256))
         if borrowing or accounts._shares(h) < 0:
-            cash._require_cap(w)
+            cash_interest._require_cap(w)
     else:
-        h, paid = cash._escrow(account, h, w, amount, excess)
+        h, paid = withdrawal_escrow._escrow(account, h, w, amount, excess)
     errors._require(paid <= cash.buckets & (2**64 - 1), errors.VAULT_SHORT)
     cash._move_vault(-convert(paid, int256))
     accounts.head[account] = h
-    cash._reprice()
+    cash_interest._reprice()
     health._require_initial(account, h, w, True)
     log IMarginEngine.Withdrawn(account=account, receiver=receiver, amount=paid)
     extcall ICollateralVault(health.VAULT).push_quote(receiver, paid, True)
@@ -133,15 +140,15 @@ def transfer(sender: uint256, receiver: uint256, amount: uint256):
     errors._require(accounts._owner(sender) == accounts._owner(receiver), errors.NOT_OWNER)
     errors._require(amount != 0, errors.ZERO_AMOUNT)
     errors._require(sender != receiver, errors.SELF_TRADE)
-    w: uint256 = cash._accrue()
+    w: uint256 = socialised_loss._drip(cash_interest._accrue())  # what the sender borrows the receiver deposits
     h: int256 = accounts.head[sender]
     errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
     h = cash._credit(h, w, -convert(amount, int256))
     if accounts._shares(h) < 0:
-        cash._require_cap(w)
+        cash_interest._require_cap(w)
     accounts.head[sender] = h
     accounts.head[receiver] = cash._credit(accounts.head[receiver], w, convert(amount, int256))
-    cash._reprice()
+    cash_interest._reprice()
     health._require_initial(sender, h, w, True)
     log IMarginEngine.CashMoved(sender=sender, receiver=receiver, amount=amount)
 
@@ -172,7 +179,7 @@ def set_mode(account: uint256, mode: uint256):
     """
     errors._require(msg.sender == accounts._owner(account), errors.NOT_OWNER)
     errors._require(mode < 2, errors.WRONG_MODE)
-    w: uint256 = cash._accrue()
+    w: uint256 = cash_interest._accrue()
     h: int256 = accounts.head[account]
     errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
     errors._require(mode == 0 or accounts._perps(h) <= 1, errors.WRONG_MODE)
@@ -191,7 +198,7 @@ def realise(account: uint256, market: uint256):
     @param account Account id, not frozen.
     @param market Market id.
     """
-    w: uint256 = cash._accrue()
+    w: uint256 = cash_interest._accrue()
     h: int256 = accounts.head[account]
     errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
     hot: int256 = ledger.hot[market]
@@ -226,7 +233,7 @@ def realise(account: uint256, market: uint256):
     ledger._book(market, -v)
     h = accounts._with_fresh(h, v, health._period())
     accounts.head[account] = cash._credit(h, w, v)
-    cash._reprice()
+    cash_interest._reprice()
     log IMarginEngine.Realised(account=account, market=market, value=v)
 
 
@@ -258,7 +265,7 @@ def settle(fills: DynArray[IMarginEngine.Fill, 32]):
     w: uint256 = 0
     interest: uint256 = 0
     kept: uint256 = 0
-    w, interest, kept = cash._grown()
+    w, interest, kept = cash_interest._grown()
     last: uint256 = 0
     q: uint256 = 0
     moved: bool = False
@@ -271,8 +278,8 @@ def settle(fills: DynArray[IMarginEngine.Fill, 32]):
             moved = True
     if moved:
         if interest != 0:
-            cash._keep(w, kept)
-        cash._reprice()
+            cash_interest._keep(w, kept)
+        cash_interest._reprice()
 
 
 @internal
@@ -538,7 +545,7 @@ def collateral_changed(account: uint256, caller: address, count: uint256, lowere
     if lowered:
         errors._require(caller == accounts._owner(account), errors.NOT_OWNER)
         errors._require(h & accounts.FROZEN_BIT == 0, errors.FROZEN)
-        w: uint256 = cash._accrue()
+        w: uint256 = cash_interest._accrue()
         health._require_initial(account, h, w, True)
     elif h != old:
         # NoPrice for a new asset that has never had a price: no assessment, so no liquidation either, could pass it.
@@ -558,9 +565,9 @@ def pay_keeper(account: uint256, amount: uint256):
     budget: uint256 = cash._keeper()
     errors._require(amount <= budget, errors.FUND_EMPTY)
     cash._set_keeper(budget - amount)
-    w: uint256 = cash._accrue()
+    w: uint256 = cash_interest._accrue()
     accounts.head[account] = cash._credit(accounts.head[account], w, convert(amount, int256))
-    cash._reprice()
+    cash_interest._reprice()
 
 
 @external
@@ -571,7 +578,7 @@ def note_deficit(account: uint256, deficit: uint256):
     @param deficit Quote units.
     """
     errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
-    cash._note(account, deficit)
+    withdrawal_escrow._note(account, deficit)
 
 
 @external

@@ -10,12 +10,15 @@
 """
 from contracts.core import accounts
 from contracts.core import cash
+from contracts.core import cash_interest
 from contracts.core import engine_fund
 from contracts.core import engine_settings
 from contracts.core import engine_state
 from contracts.core import engine_views
 from contracts.core import health
 from contracts.core import ledger
+from contracts.core import socialised_loss
+from contracts.core import withdrawal_escrow
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
@@ -29,19 +32,30 @@ initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
 # These keep nothing.
 # fmt: off: the formatter cannot read its own long lists back
+initializes: cash_interest[cash := cash]
+initializes: socialised_loss[cash := cash]
+initializes: withdrawal_escrow[cash := cash, socialised_loss := socialised_loss]
 initializes: engine_fund[
     accounts := accounts,
     cash := cash,
+    cash_interest := cash_interest,
     engine_state := engine_state,
     health := health,
-    ledger := ledger
+    ledger := ledger,
+    socialised_loss := socialised_loss,
+    withdrawal_escrow := withdrawal_escrow
 ]
 initializes: engine_settings[
-    ownable := ownable, cash := cash, engine_state := engine_state, health := health
+    ownable := ownable,
+    cash := cash,
+    cash_interest := cash_interest,
+    engine_state := engine_state,
+    health := health
 ]
 initializes: engine_views[
     accounts := accounts,
     cash := cash,
+    cash_interest := cash_interest,
     engine_state := engine_state,
     health := health,
     ledger := ledger

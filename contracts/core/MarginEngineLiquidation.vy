@@ -9,10 +9,13 @@
 """
 from contracts.core import accounts
 from contracts.core import cash
+from contracts.core import cash_interest
 from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import ledger
+from contracts.core import socialised_loss
 from contracts.core import waterfall
+from contracts.core import withdrawal_escrow
 from contracts.interfaces import IMarginEngine
 from contracts.modules import errors
 from snekmate.auth import ownable
@@ -26,9 +29,22 @@ initializes: cash
 initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
+# These keep nothing.
+# fmt: off: the formatter cannot read its own long lists back
+initializes: cash_interest[cash := cash]
+initializes: socialised_loss[cash := cash]
+initializes: withdrawal_escrow[cash := cash, socialised_loss := socialised_loss]
 initializes: waterfall[
-    accounts := accounts, cash := cash, engine_state := engine_state, health := health, ledger := ledger
+    accounts := accounts,
+    cash := cash,
+    cash_interest := cash_interest,
+    engine_state := engine_state,
+    health := health,
+    ledger := ledger,
+    socialised_loss := socialised_loss,
+    withdrawal_escrow := withdrawal_escrow
 ]
+# fmt: on
 
 NEXT: immutable(address)  # MarginEngineAdmin
 
@@ -60,7 +76,7 @@ def freeze(account: uint256) -> IMarginEngine.Standing:
     @return Its standing, interest accrued.
     """
     self._only_auction()
-    w: uint256 = cash._accrue()
+    w: uint256 = cash_interest._accrue()
     h: int256 = accounts.head[account]
     accounts.head[account] = h | accounts.FROZEN_BIT
     log IMarginEngine.FrozenSet(account=account, frozen=True)
@@ -77,7 +93,7 @@ def thaw(account: uint256):
     h: int256 = accounts.head[account]
     errors._require(h & accounts.FROZEN_BIT != 0, errors.NOT_FROZEN)
     accounts.head[account] = h ^ accounts.FROZEN_BIT
-    cash._note(account, 0)
+    withdrawal_escrow._note(account, 0)
     log IMarginEngine.FrozenSet(account=account, frozen=False)
 
 
@@ -119,7 +135,7 @@ def standing(account: uint256) -> IMarginEngine.Standing:
     w: uint256 = 0
     interest: uint256 = 0
     kept: uint256 = 0
-    w, interest, kept = cash._grown()
+    w, interest, kept = cash_interest._grown()
     return waterfall._standing(account, accounts.head[account], w)
 
 

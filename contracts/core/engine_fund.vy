@@ -9,18 +9,24 @@
 """
 from contracts.core import accounts
 from contracts.core import cash
+from contracts.core import cash_interest
 from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import ledger
+from contracts.core import socialised_loss
+from contracts.core import withdrawal_escrow
 from contracts.interfaces import ICollateralVault
 from contracts.interfaces import IMarginEngine
 from contracts.modules import errors
 
 uses: accounts
 uses: cash
+uses: cash_interest
 uses: engine_state
 uses: health
 uses: ledger
+uses: socialised_loss
+uses: withdrawal_escrow
 
 
 @external
@@ -29,9 +35,9 @@ def release(account: uint256):
     @notice Settles an account's escrow once the fund covers all pending deficits. Anyone may call.
     @param account Account id.
     """
-    w: uint256 = cash._accrue()
-    accounts.head[account] = cash._release(account, accounts.head[account], w)
-    cash._reprice()
+    w: uint256 = cash_interest._accrue()
+    accounts.head[account] = withdrawal_escrow._release(account, accounts.head[account], w)
+    cash_interest._reprice()
 
 
 @external
@@ -39,8 +45,8 @@ def recover():
     """
     @notice Pays what is due of the pot of recoveries into the supply index, as every deposit does. Anyone may call.
     """
-    cash._drip(cash._accrue())
-    cash._reprice()
+    socialised_loss._drip(cash_interest._accrue())
+    cash_interest._reprice()
 
 
 @external
@@ -95,7 +101,7 @@ def collect_fees(market: uint256):
     c: uint256 = engine_state.config[market]
     fees: uint256 = c >> 177
     errors._require(fees != 0, errors.NOTHING_TO_DO)
-    w: uint256 = cash._accrue()
+    w: uint256 = cash_interest._accrue()
     split: uint256 = engine_state.fee_split
     left: uint256 = cash._income(fees)
     treasury: uint256 = left * (10000 - ((split >> 160) & 65535)) // 10000
@@ -104,5 +110,5 @@ def collect_fees(market: uint256):
     cash._to_fund(left - treasury)
     account: uint256 = (split & (2**160 - 1)) << 96
     accounts.head[account] = cash._credit(accounts.head[account], w, convert(treasury, int256))
-    cash._reprice()
+    cash_interest._reprice()
     log IMarginEngine.FeesCollected(market=market, fees=fees, treasury=treasury)

@@ -8,6 +8,7 @@
         setter tells old and new.
 """
 from contracts.core import cash
+from contracts.core import cash_interest
 from contracts.core import engine_state
 from contracts.core import health
 from contracts.interfaces import IMarginEngine
@@ -18,6 +19,7 @@ from snekmate.auth import ownable
 
 uses: ownable
 uses: cash
+uses: cash_interest
 uses: engine_state
 uses: health
 
@@ -288,7 +290,7 @@ def set_rates(r: Rates):
     errors._require(r.kink <= 10000 and r.fund_share <= 5000, errors.BAD_PARAMETER)
     # 1e24 quote units of debt at most: debt shares stay below 2^80.
     errors._require(r.borrow_cap <= cash.MAX_SUPPLY, errors.BAD_PARAMETER)
-    w: uint256 = cash._accrue()
+    w: uint256 = cash_interest._accrue()
     old: uint256 = cash.rates
     cash.rates = (
         r.base
@@ -298,5 +300,5 @@ def set_rates(r: Rates):
         | (r.fund_share << 88)
         | (r.borrow_cap << 104)
     )
-    cash._reprice()
+    cash_interest._reprice()
     log IMarginEngine.RatesSet(old=old, new=cash.rates)

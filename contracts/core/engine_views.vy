@@ -11,6 +11,7 @@
 """
 from contracts.core import accounts
 from contracts.core import cash
+from contracts.core import cash_interest
 from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import ledger
@@ -22,6 +23,7 @@ from contracts.modules import quote_word
 
 uses: accounts
 uses: cash
+uses: cash_interest
 uses: engine_state
 uses: health
 uses: ledger
@@ -71,7 +73,7 @@ def _now() -> uint256:
     w: uint256 = 0
     interest: uint256 = 0
     kept: uint256 = 0
-    w, interest, kept = cash._grown()
+    w, interest, kept = cash_interest._grown()
     return w
 
 
@@ -218,7 +220,7 @@ def solvency() -> Solvency:
     s: Solvency = empty(Solvency)
     s.vault = (b & (2**64 - 1)) * cash.TOK
     s.supplied = cash._supplied(w)
-    s.borrowed = cash._debt(w)
+    s.borrowed = cash_interest._debt(w)
     s.fund = cash._fund()
     s.keeper = cash._keeper()
     s.advances = (d >> 96) & (2**96 - 1)

@@ -10,6 +10,7 @@ from contracts.core import vault_limiter
 from contracts.core import vault_state
 from contracts.core import vault_tokens
 from contracts.interfaces import ICollateralVault
+from contracts.interfaces import IRiskModel
 from contracts.modules import asset_word
 from contracts.modules import errors
 from contracts.modules import flow_word
@@ -18,6 +19,11 @@ from contracts.modules import governed
 uses: governed
 uses: vault_limiter
 uses: vault_state
+
+
+interface Engine:
+    def core() -> uint256: view  # bits 0-159: the risk model
+
 
 MAX_DECIMALS: constant(uint256) = 18  # the finest token the margin module is made for
 HAIRCUT_ONE: constant(uint256) = 10_000  # 1e-4; a haircut stays below it
@@ -187,7 +193,9 @@ def set_cap(asset: address, cap: uint256, ramp: uint256):
 def set_feed(asset: address, feed: uint256):
     """
     @notice Names another oracle feed for an asset. Governance only; it must price the same token.
-    @dev Reverts NotGovernance, UnknownAsset, BadParameter.
+    @dev Reverts NotGovernance, UnknownAsset, BadParameter, NoPrice (a feed that never had one: no
+         assessment of a holder, so no liquidation either, could pass it; a new asset without a
+         price is refused at its first deposit), UnknownFeed.
     @param asset A listed collateral token.
     @param feed Oracle feed id, 1..65535.
     """
@@ -195,7 +203,12 @@ def set_feed(asset: address, feed: uint256):
     asset_id: uint256 = vault_state._id_of(asset)
     self._check_feed(feed)
     word: uint256 = self._terms[asset_id]
-    self._terms[asset_id] = asset_word._with_feed(word, feed)
+    changed: uint256 = asset_word._with_feed(word, feed)
+    risk: address = convert(staticcall Engine(vault_state.engine).core() & (2**160 - 1), address)
+    a: IRiskModel.Assessment = staticcall IRiskModel(risk).assess(
+        [], [asset_word._holding(changed, 1)]
+    )
+    self._terms[asset_id] = changed
     log ICollateralVault.FeedChanged(asset=asset, old_feed=asset_word._feed(word), new_feed=feed)
 
 

@@ -8,9 +8,12 @@
 """
 from contracts.core import accounts
 from contracts.core import cash
+from contracts.core import cash_interest
 from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import ledger
+from contracts.core import socialised_loss
+from contracts.core import withdrawal_escrow
 from contracts.interfaces import ICollateralVault
 from contracts.interfaces import IMarginEngine
 from contracts.interfaces import IRiskModel
@@ -21,9 +24,12 @@ from contracts.modules import rounding
 
 uses: accounts
 uses: cash
+uses: cash_interest
 uses: engine_state
 uses: health
 uses: ledger
+uses: socialised_loss
+uses: withdrawal_escrow
 
 ONE: constant(uint256) = 10**18  # a whole account
 # ticks per lot of one uncapped charge; what is above, or beyond the width of a side's index, is socialised
@@ -177,7 +183,7 @@ def _slice(
     @param bidder Account id that pays and receives.
     @param t Terms, computed by the auction on this call's standing.
     """
-    w: uint256 = cash._accrue()
+    w: uint256 = cash_interest._accrue()
     ha: int256 = accounts.head[account]
     hb: int256 = accounts.head[bidder]
     errors._require(ha & accounts.FROZEN_BIT != 0, errors.NOT_FROZEN)
@@ -244,7 +250,7 @@ def _slice(
     accounts.head[bidder] = hb
     if t.callback != empty(address):
         hb = self._call_back(account, bidder, t, r, w)
-    cash._reprice()
+    cash_interest._reprice()
     errors._require(
         accounts._mode(hb) != accounts.ISOLATED or accounts._perps(hb) < 2, errors.WRONG_MODE
     )
@@ -453,7 +459,7 @@ def _deleverage(
     @param buyer Account id that buys the collateral where E < 0.
     @param t Terms.
     """
-    w: uint256 = cash._accrue()
+    w: uint256 = cash_interest._accrue()
     h: int256 = accounts.head[account]
     errors._require(h & accounts.FROZEN_BIT != 0, errors.NOT_FROZEN)
     legs: DynArray[int256, 72] = []
@@ -480,9 +486,9 @@ def _deleverage(
         h = cash._credit(h, w, convert(r.deficit, int256))
         r.socialised = rest - r.charged
     accounts.head[account] = h
-    w = cash._socialise(w, r.socialised)
-    cash._note(account, 0)
-    cash._reprice()
+    w = socialised_loss._socialise(w, r.socialised)
+    withdrawal_escrow._note(account, 0)
+    cash_interest._reprice()
     log IMarginEngine.Deleveraged(
         account=account,
         deficit=r.deficit,

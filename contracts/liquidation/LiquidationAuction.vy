@@ -219,6 +219,8 @@ def bid_with_callback(
          - Timelock, Deployer, governance's settings everywhere: what touches the engine is locked, the rest
            moves no account.
     """
+    # What the callback brings is a deposit: nobody buys in front of a recovery.
+    extcall auction_ports.ENGINE.recover()
     return self._bid(
         account, bidder, auction_id, max_fraction, cost_limit, deadline, msg.sender
     )

@@ -114,6 +114,7 @@ class House(Accounts):
         require(amount != 0, "ZeroAmount")
         require(sender != receiver, "SelfTrade")
         self.cash.accrue(self.now)
+        self.cash.drip(self.now)
         a = self.account(sender)
         require(not a.frozen, "Frozen")
         a = self.credit(a, -amount)

@@ -234,6 +234,14 @@ def draw(market: uint256, amount: uint256) -> uint256:
 
 
 @external
+def recover():
+    """
+    @notice As the engine where no loss waits for income: nothing.
+    """
+    pass
+
+
+@external
 def sell_slice(
     account: uint256, bidder: uint256, terms: IMarginEngine.SliceTerms
 ) -> IMarginEngine.SliceResult:

@@ -7,7 +7,9 @@
 """
 
 from contracts.interfaces import ICollateralVault
+from contracts.interfaces import IRiskModel
 
+UNPRICED: constant(uint256) = 404  # the one feed that never had a price
 TOKEN: constant(uint256) = 10**9  # quote units of a quote token unit
 
 vault: public(address)
@@ -22,6 +24,28 @@ last_lowered: public(bool)
 seen: public(DynArray[uint256, 16])  # the vault's holdings while it called
 
 NOT_OWNER: constant(uint256) = 818771057  # NotOwner()
+NO_PRICE: constant(uint256) = 3242823773  # NoPrice()
+
+
+@external
+@view
+def core() -> uint256:
+    """
+    @notice Names this contract as the risk model.
+    """
+    return convert(self, uint256)
+
+
+@external
+@view
+def assess(legs: DynArray[int256, 72], holdings: DynArray[uint256, 16]) -> IRiskModel.Assessment:
+    """
+    @notice As the risk model as far as the vault sees it: NoPrice for the feed that has none.
+    """
+    for word: uint256 in holdings:
+        if (word >> 128) & 65535 == UNPRICED:
+            raw_revert(slice(convert(NO_PRICE << 224, bytes32), 0, 4))
+    return empty(IRiskModel.Assessment)
 
 
 @external

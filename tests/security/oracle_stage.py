@@ -16,10 +16,12 @@ import yaml
 
 from plimsoll import orders
 from plimsoll.compiler import compile_contract
+from plimsoll.deployment.abi import artifact
 from plimsoll.deployment.config import DEFAULTS
 from plimsoll.deployment.house import TEST_CONTRACTS, House, account_id
 from plimsoll.evm import Contract
 from plimsoll.risk_parameters import STARTING
+from plimsoll.testing import reverts
 from tests.security.arena import address_of, key_of
 from tests.stage import ETH, FOREVER, ONE, TOK, TOKEN, list_markets, run_auction, staged
 
@@ -242,14 +244,22 @@ def sequencer_grace(house: House) -> None:
 
 
 def unpriced(house: House) -> None:
-    """The collateral's feed is one that has never had a price (governance named it)."""
+    """The collateral's feed is one that has never had a price: written past `set_feed`, which
+    refuses it, into the vault's words."""
     ok(house)
     source = (2, ZERO, signer_set(house), MAX_AGE, 0, False, 0, 0, ZERO)
     terms = house.config.oracle.feeds[0].terms() | {"quorum": 1}
     house.govern(
         "OracleAdapter", "list_feed", UNPRICED_FEED, tuple(terms.values()), [source], 10**10
     )
-    house.govern("CollateralVault", "set_feed", house.tokens["weth"].address, UNPRICED_FEED)
+    weth = house.tokens["weth"].address
+    with reverts("NoPrice"):
+        house.govern("CollateralVault", "set_feed", weth, UNPRICED_FEED)
+    layout = artifact("CollateralVault").storage_layout["storage_layout"]
+    slot = layout["vault_terms"]["_terms"]["slot"] + house.vault.terms(weth).asset_id
+    word = house.evm.storage(house.vault.address, slot) & ~(0xFFFF << 128)
+    house.evm.set_storage(house.vault.address, slot, word | UNPRICED_FEED << 128)
+    assert house.vault.terms(weth).feed == UNPRICED_FEED
 
 
 def signer_set(house: House) -> int:

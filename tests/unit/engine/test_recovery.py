@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from plimsoll.compiler import compile_contract
+from plimsoll.deployment.house import TEST_CONTRACTS, account_id
 from tests.stage import (
+    ONE,
     TOK,
     TOKEN,
     USD,
@@ -94,6 +97,44 @@ def test_deposit__in_front_of_a_recovery__takes_none_of_what_is_due(house, burnt
     assert cash(house, stranger.id) <= 100_000_000 * USD
     house.engine.withdraw(stranger.id, cash(house, stranger.id) // TOK, stranger, sender=stranger)
     assert house.quote.balanceOf(stranger) <= 100_000_000 * TOKEN
+    conserves(house)
+
+
+def test_transfer__borrowed_in_front_of_a_recovery__takes_none_of_what_is_due(house, burnt):
+    """Cash lent out of one account into another of its owner is bought like deposited cash."""
+    borrower = house.actor("borrower")
+    house.deposit_collateral(borrower, 400)
+    earn(house, 100)
+    house.engine.collect_fees(0)
+    house.advance(3 * DAY, refresh=True)
+    assert house.engine.solvency().pot > 10 * USD
+    house.engine.transfer(borrower.id, borrower.id + 1, 400_000 * USD, sender=borrower)
+    house.engine.recover()
+    house.engine.transfer(
+        borrower.id + 1, borrower.id, cash(house, borrower.id + 1), sender=borrower
+    )
+    assert cash(house, borrower.id) <= 0
+    conserves(house)
+
+
+def test_callback__brings_cash_in_front_of_a_recovery__takes_none_of_what_is_due(house, burnt):
+    """What a bidder's contract brings in the middle of its bid is a deposit like any other."""
+    taker = house.evm.deploy(compile_contract("SliceTaker", contracts=TEST_CONTRACTS))
+    mine, rival = account_id(taker.address), house.actors["rival"]
+    house.trade("ETH-PERP", rival, house.actors["maker"], 50, 2_000)
+    earn(house, 100)
+    house.engine.collect_fees(0)
+    house.advance(3 * DAY, refresh=True)
+    assert house.engine.solvency().pot > 10 * USD
+    move_price(house, 1_840)
+    house.auction.start(rival.id)
+    house.mint(taker.address, 10_000_000)
+    taker.allow(house.tokens["usd"].address, house.vault.address)
+    taker.bring(10_000_000 * TOKEN, False)
+    taker.take(house.auction.address, rival.id, mine, ONE // 10)
+    before = cash(house, mine)
+    house.engine.recover()
+    assert cash(house, mine) <= before + USD // 1_000  # a second's crumb
     conserves(house)
 
 

@@ -10,6 +10,7 @@ from plimsoll.model.vault import Cap, ramped_up
 from plimsoll.testing import reverts
 
 HOUR, DAY = 3_600, 86_400
+UNPRICED = 404  # MockVaultEngine
 ZERO = "0x" + "00" * 20
 TERMS = (7, 1_000, 2_000, 10**24, HOUR)  # feed, maintenance, initial, cap, ramp
 
@@ -326,6 +327,14 @@ def test_set_feed__told_and_bounded(world):
     for feed in (0, 65_536):
         with reverts("BadParameter"):
             world.vault.set_feed(world.token.address, feed, sender=world.governance)
+
+
+def test_set_feed__one_that_never_had_a_price__refused(world):
+    """No assessment of a holder could pass it: neither a withdrawal nor a liquidation."""
+    before = terms(world)
+    with reverts("NoPrice"):
+        world.vault.set_feed(world.token.address, UNPRICED, sender=world.governance)
+    assert terms(world) == before
 
 
 def test_ownership__two_steps_and_no_renouncing(world):
