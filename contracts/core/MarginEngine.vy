@@ -7,8 +7,9 @@
         deleverages, the insurance fund moves its bucket; everybody else acts on their own accounts.
         Trusts: the vault (immutable) for custody, the risk model and its oracle for prices and margin.
         Units: lot 1e-6 underlying, tick 1e-9 USD, quote unit (qu) 1e-15 USD, token unit 1e9 qu.
-        One contract in three bytecodes, because one is too small: what is not here is forwarded by delegate call
-        to MarginEngineLiquidation and from there to MarginEngineAdmin, on one storage layout (a test compares).
+        One contract in four bytecodes, because one is too small: what is not here is forwarded by delegate call to
+        MarginEngineLiquidation, from there to MarginEngineAdmin and to MarginEngineDeleveraging, on one storage
+        layout (a test compares).
 @custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
 """
 from contracts.core import accounts
@@ -27,7 +28,7 @@ from contracts.modules import quote_word
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
-# One storage layout for all three bytecodes of the engine: this order is the layout.
+# One storage layout for all four bytecodes of the engine: this order is the layout.
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: accounts
@@ -555,22 +556,6 @@ def collateral_changed(account: uint256, caller: address, count: uint256, lowere
 
 
 @external
-def pay_keeper(account: uint256, amount: uint256):
-    """
-    @notice Pays a keeper's account out of the keeper budget. Only the auction may call.
-    @param account Account id.
-    @param amount Quote units.
-    """
-    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
-    budget: uint256 = cash._keeper()
-    errors._require(amount <= budget, errors.FUND_EMPTY)
-    cash._set_keeper(budget - amount)
-    w: uint256 = cash_interest._accrue()
-    accounts.head[account] = cash._credit(accounts.head[account], w, convert(amount, int256))
-    cash_interest._reprice()
-
-
-@external
 def note_deficit(account: uint256, deficit: uint256):
     """
     @notice Keeps an auctioned account's negative equity as last observed. Only the auction may call.
@@ -587,6 +572,6 @@ def note_deficit(account: uint256, deficit: uint256):
 def __default__() -> Bytes[1024]:
     """
     @notice Every other function lives in the next bytecode and runs there on this contract's storage. The lock is
-            taken by the function itself, in the transient slot all three share; this door only forwards.
+            taken by the function itself, in the transient slot all four share; this door only forwards.
     """
     return raw_call(NEXT, msg.data, max_outsize=1024, is_delegate_call=True)

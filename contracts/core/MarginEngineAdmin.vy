@@ -19,10 +19,11 @@ from contracts.core import health
 from contracts.core import ledger
 from contracts.core import socialised_loss
 from contracts.core import withdrawal_escrow
+from contracts.modules import errors
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
-# One storage layout for all three bytecodes of the engine: this order is the layout.
+# One storage layout for all four bytecodes of the engine: this order is the layout.
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: accounts
@@ -125,13 +126,30 @@ exports: (
 )
 
 
+NEXT: immutable(address)  # MarginEngineDeleveraging
+
+
 @deploy
-def __init__(vault: address):
+def __init__(vault: address, deleveraging: address):
     """
     @notice Fixes what the code needs; the storage here is never used.
     @param vault The collateral vault, the same as MarginEngine's.
+    @param deleveraging The fourth bytecode.
     """
+    errors._require(deleveraging != empty(address), errors.NULL_ADDRESS)
+    NEXT = deleveraging
     ownable.__init__()
     ownable_2step.__init__()
     cash.__init__()
     health.__init__(vault)
+
+
+@external
+@reentrant
+@raw_return
+def __default__() -> Bytes[1024]:
+    """
+    @notice Every other function lives in the next bytecode and runs there on this contract's storage. The lock is
+            taken by the function itself, in the transient slot all four share; this door only forwards.
+    """
+    return raw_call(NEXT, msg.data, max_outsize=1024, is_delegate_call=True)

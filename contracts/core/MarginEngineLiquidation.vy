@@ -3,25 +3,29 @@
 """
 @title MarginEngineLiquidation
 @license AGPL-3.0-only
-@notice Second bytecode of the margin engine: what the liquidation auction calls. Runs by delegate call on
+@notice Second bytecode of the margin engine: what the liquidation auction calls but for the
+        last step. Runs by delegate call on
         MarginEngine's storage; called directly it sees only its own empty one, where nobody is the auction.
 @custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
 """
+from contracts.core import account_standing
 from contracts.core import accounts
 from contracts.core import cash
 from contracts.core import cash_interest
 from contracts.core import engine_state
 from contracts.core import health
+from contracts.core import keeper_pay
 from contracts.core import ledger
+from contracts.core import sale
+from contracts.core import slice_sale
 from contracts.core import socialised_loss
-from contracts.core import waterfall
 from contracts.core import withdrawal_escrow
 from contracts.interfaces import IMarginEngine
 from contracts.modules import errors
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
-# One storage layout for all three bytecodes of the engine: this order is the layout.
+# One storage layout for all four bytecodes of the engine: this order is the layout.
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: accounts
@@ -31,18 +35,22 @@ initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
 # These keep nothing.
 # fmt: off: the formatter cannot read its own long lists back
+initializes: account_standing[
+    accounts := accounts, cash := cash, health := health, ledger := ledger
+]
 initializes: cash_interest[cash := cash]
+initializes: keeper_pay[accounts := accounts, cash := cash]
+initializes: sale[cash := cash, engine_state := engine_state, health := health]
 initializes: socialised_loss[cash := cash]
 initializes: withdrawal_escrow[cash := cash, socialised_loss := socialised_loss]
-initializes: waterfall[
+initializes: slice_sale[
     accounts := accounts,
     cash := cash,
     cash_interest := cash_interest,
-    engine_state := engine_state,
     health := health,
+    keeper_pay := keeper_pay,
     ledger := ledger,
-    socialised_loss := socialised_loss,
-    withdrawal_escrow := withdrawal_escrow
+    sale := sale
 ]
 # fmt: on
 
@@ -75,12 +83,12 @@ def freeze(account: uint256) -> IMarginEngine.Standing:
     @param account Account id.
     @return Its standing, interest accrued.
     """
-    self._only_auction()
+    sale._only_auction()
     w: uint256 = cash_interest._accrue()
     h: int256 = accounts.head[account]
     accounts.head[account] = h | accounts.FROZEN_BIT
     log IMarginEngine.FrozenSet(account=account, frozen=True)
-    return waterfall._standing(account, h, w)
+    return account_standing._standing(account, h, w)
 
 
 @external
@@ -106,20 +114,8 @@ def sell_slice(account: uint256, bidder: uint256, terms: IMarginEngine.SliceTerm
     @param bidder Account id.
     @param terms Units in IMarginEngine.
     """
-    self._only_auction()
-    return waterfall._slice(account, bidder, terms)
-
-
-@external
-def deleverage(account: uint256, buyer: uint256, terms: IMarginEngine.DeleverageTerms) -> IMarginEngine.DeleverageResult:
-    """
-    @notice Closes a frozen account against the opposite sides and recognises its loss. Only the auction may call.
-    @param account Account id, frozen.
-    @param buyer Account id that buys its collateral, 0 for none.
-    @param terms Units in IMarginEngine.
-    """
-    self._only_auction()
-    return waterfall._deleverage(account, buyer, terms)
+    sale._only_auction()
+    return slice_sale._slice(account, bidder, terms)
 
 
 @external
@@ -136,19 +132,7 @@ def standing(account: uint256) -> IMarginEngine.Standing:
     interest: uint256 = 0
     kept: uint256 = 0
     w, interest, kept = cash_interest._grown()
-    return waterfall._standing(account, accounts.head[account], w)
-
-
-@internal
-@view
-def _only_auction():
-    """
-    @notice Reverts unless the auction calls and auctions are not stopped.
-    """
-    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
-    errors._require(
-        (health.core >> 160) & 255 < engine_state.AUCTIONS_STOPPED, errors.MARKET_PAUSED
-    )
+    return account_standing._standing(account, accounts.head[account], w)
 
 
 @external
@@ -157,6 +141,6 @@ def _only_auction():
 def __default__() -> Bytes[1024]:
     """
     @notice Every other function lives in the next bytecode and runs there on this contract's storage. The lock is
-            taken by the function itself, in the transient slot all three share; this door only forwards.
+            taken by the function itself, in the transient slot all four share; this door only forwards.
     """
     return raw_call(NEXT, msg.data, max_outsize=1024, is_delegate_call=True)

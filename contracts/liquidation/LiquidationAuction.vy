@@ -50,7 +50,6 @@ initializes: governed[ownable := ownable]
 initializes: runs
 initializes: auction_settings[governed := governed]
 initializes: pre_liquidation[
-    auction_pay := auction_pay,
     auction_ports := auction_ports,
     auction_settings := auction_settings,
     intent_book := intent_book,
@@ -61,8 +60,7 @@ initializes: auction_ports
 initializes: auction_clock[
     auction_ports := auction_ports, auction_settings := auction_settings, runs := runs
 ]
-initializes: auction_sale[auction_pay := auction_pay, auction_ports := auction_ports]
-initializes: auction_pay[auction_ports := auction_ports]
+initializes: auction_sale[auction_ports := auction_ports]
 
 exports: (
     ownable_2step.owner,
@@ -290,9 +288,11 @@ def deleverage(account: uint256, buyer: uint256):
             window=curves._field(curve[2], 32, 32),
             social_share=curves._field(curve[2], 64, 16),
             collateral_price=curves._collateral_price(curve[0], run.elapsed),
+            pay=auction_pay._due(run.starter, curve[1], position.requirement),
         ),
     )
     run.noted = False  # the engine has recognised the loss and cleared it
+    run.starter = auction_pay._paid(account, run.starter, result.executed, result.started)
     # The legs are closed. Without collateral, which a deficit is recognised after the sale of, the account
     # is empty but for cash that is not negative: no need to look again.
     if standing.collateral == 0 or result.deficit != 0:
@@ -300,9 +300,6 @@ def deleverage(account: uint256, buyer: uint256):
         run = auction_sale._finish(account, run)
     else:
         run = auction_sale._settle(account, run, 0)
-    run.starter = auction_pay._pay(
-        account, run.starter, curve[1], position.requirement, max_value(uint256)
-    )
     runs._save(account, run)
 
 

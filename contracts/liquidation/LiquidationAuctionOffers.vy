@@ -11,7 +11,6 @@
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 from contracts.liquidation import auction_clock
-from contracts.liquidation import auction_pay
 from contracts.liquidation import auction_ports
 from contracts.liquidation import auction_sale
 from contracts.liquidation import auction_settings
@@ -28,7 +27,6 @@ initializes: governed[ownable := ownable]
 initializes: runs
 initializes: auction_settings[governed := governed]
 initializes: pre_liquidation[
-    auction_pay := auction_pay,
     auction_ports := auction_ports,
     auction_settings := auction_settings,
     intent_book := intent_book,
@@ -39,8 +37,7 @@ initializes: auction_ports
 initializes: auction_clock[
     auction_ports := auction_ports, auction_settings := auction_settings, runs := runs
 ]
-initializes: auction_sale[auction_pay := auction_pay, auction_ports := auction_ports]
-initializes: auction_pay[auction_ports := auction_ports]
+initializes: auction_sale[auction_ports := auction_ports]
 initializes: intents[
     auction_clock := auction_clock,
     auction_ports := auction_ports,

@@ -15,7 +15,6 @@ from contracts.liquidation import runs
 from contracts.liquidation import slices
 from contracts.modules import errors
 
-uses: auction_pay
 uses: auction_ports
 
 ONE: constant(uint256) = 10**18
@@ -53,7 +52,7 @@ def _sell(
     limit: uint256 = 0
     if offer.insolvent:
         offer, limit = self._funded(standing, position.requirement, offer)
-    keeper_share: uint256 = curves._field(words[1], 64, 16)
+    sold: uint256 = position.requirement * offer.fraction // ONE
     result: IMarginEngine.SliceResult = extcall auction_ports.ENGINE.sell_slice(
         account,
         bidder,
@@ -61,13 +60,14 @@ def _sell(
             fraction=offer.fraction,
             discount=offer.discount,
             fee=offer.fee,
-            keeper_share=keeper_share,
+            keeper_share=curves._field(words[1], 64, 16),
             bonus=offer.bonus,
             fund_limit=limit,
             insolvent=offer.insolvent,
             free=offer.free,
             callback=callback,
             locked=locked,
+            pay=auction_pay._due(run.starter, words[1], sold),
         ),
     )
     net: int256 = convert(result.paid, int256) - convert(result.from_fund, int256)
@@ -80,6 +80,7 @@ def _sell(
         fee=result.fee,
         from_fund=result.from_fund,
     )
+    run.starter = auction_pay._paid(account, run.starter, result.executed, result.started)
     if offer.fraction == ONE:
         run.elapsed = 0  # sold out: whatever the account holds next is a new auction
         run = self._finish(account, run)
@@ -87,11 +88,6 @@ def _sell(
         run = self._settle(account, run, curves._field(words[1], 0, 32))
     else:
         run = self._finish(account, run)  # sized to the target: no need to look again
-    ceiling: uint256 = max_value(uint256)
-    if not (offer.insolvent or offer.free):
-        ceiling = result.fee * keeper_share // 10_000
-    sold: uint256 = position.requirement * offer.fraction // ONE
-    run.starter = auction_pay._pay(account, run.starter, words[1], sold, ceiling)
     return run, net, sold
 
 

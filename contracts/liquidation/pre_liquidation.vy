@@ -24,7 +24,6 @@ from contracts.liquidation import sizing
 from contracts.liquidation import slices
 from contracts.modules import errors
 
-uses: auction_pay
 uses: auction_ports
 uses: auction_settings
 uses: intent_book
@@ -110,7 +109,6 @@ def pre_liquidate(
         standing.smallest < least or not slices._leaves_dust(standing, offer.fraction, least),
         errors.BAD_FRACTION,
     )
-    keeper_share: uint256 = curves._field(words[1], 64, 16)
     result: IMarginEngine.SliceResult = extcall auction_ports.ENGINE.sell_slice(
         account,
         bidder,
@@ -118,13 +116,18 @@ def pre_liquidate(
             fraction=offer.fraction,
             discount=offer.discount,
             fee=offer.fee,
-            keeper_share=keeper_share,
+            keeper_share=curves._field(words[1], 64, 16),
             bonus=0,
             fund_limit=0,
             insolvent=False,
             free=False,
             callback=empty(address),
             locked=False,
+            pay=auction_pay._due(
+                empty(address),
+                words[1],
+                (standing.linear + standing.superlinear) * offer.fraction // ONE,
+            ),
         ),
     )
     errors._require(result.paid <= cost_limit, errors.COST_LIMIT)
@@ -139,13 +142,7 @@ def pre_liquidate(
         cost=result.paid,
         fee=result.fee,
     )
-    auction_pay._pay(
-        account,
-        empty(address),
-        words[1],
-        (standing.linear + standing.superlinear) * offer.fraction // ONE,
-        result.fee * keeper_share // 10_000,
-    )
+    auction_pay._paid(account, empty(address), result.executed, 0)
     return result.paid
 
 

@@ -16,7 +16,12 @@ FACTORY = "Deployer"
 # delegate call, all on the first one's storage.
 PARTS = {
     "OracleAdapter": ("OracleAdapter", "OracleAdmin"),
-    "MarginEngine": ("MarginEngine", "MarginEngineLiquidation", "MarginEngineAdmin"),
+    "MarginEngine": (
+        "MarginEngine",
+        "MarginEngineLiquidation",
+        "MarginEngineAdmin",
+        "MarginEngineDeleveraging",
+    ),
     "LiquidationAuction": ("LiquidationAuction", "LiquidationAuctionOffers"),
 }
 

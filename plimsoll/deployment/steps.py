@@ -32,6 +32,7 @@ CONTRACTS = (
     "ImpliedSurfaces",
     "StandardMargin",
     "CollateralVault",
+    "MarginEngineDeleveraging",
     "MarginEngineAdmin",
     "MarginEngineLiquidation",
     "MarginEngine",

@@ -36,6 +36,7 @@ ARGUMENTS = {
     ("OracleAdapter", "NEXT"): "admin",
     ("MarginEngine", "NEXT"): "liquidation",
     ("MarginEngineLiquidation", "NEXT"): "admin",
+    ("MarginEngineAdmin", "NEXT"): "deleveraging",
     ("LiquidationAuction", "NEXT"): "offers",
     ("InsuranceFund", "asset"): "quote_token",
 }

@@ -387,15 +387,6 @@ class House(Accounts):
         self.cash.note(account, deficit)
 
     @transaction
-    def pay_keeper(self, account: int, amount: int) -> None:
-        """Pay out of the keeper budget."""
-        require(amount <= self.cash.keeper, "FundEmpty")
-        self.cash.set_keeper(self.cash.keeper - amount)
-        self.cash.accrue(self.now)
-        self.accounts[account] = self.credit(self.account(account), amount)
-        self.cash.reprice()
-
-    @transaction
     def sell_slice(self, account: int, bidder: int, t: SliceTerms) -> SliceResult:
         """Sell a pro-rata slice of a frozen account; the bidder must meet R_init afterwards."""
         return waterfall.sell_slice(self, account, bidder, t)

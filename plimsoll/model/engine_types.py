@@ -142,6 +142,15 @@ class Margin(NamedTuple):
     initial_requirement: int
 
 
+class KeeperPay(NamedTuple):
+    """Who is paid for a sale, into which accounts, out of the keeper budget; qu."""
+
+    executor: int = 0
+    executor_due: int = 0
+    starter: int = 0
+    starter_due: int = 0
+
+
 class SliceTerms(NamedTuple):
     """Terms of a slice; fields as in IMarginEngine."""
 
@@ -155,15 +164,18 @@ class SliceTerms(NamedTuple):
     free: bool = False
     callback: str = "0x" + "00" * 20  # what it brings is a deposit like any other
     locked: bool = False
+    pay: KeeperPay = KeeperPay()
 
 
 class SliceResult(NamedTuple):
-    """Value moved at mark, paid by the bidder, fee out of that, paid by the fund; qu."""
+    """Value moved at mark, paid by the bidder, fee of that, from the fund, to keepers; qu."""
 
     moved: int
     paid: int
     fee: int
     from_fund: int
+    executed: int = 0
+    started: int = 0
 
 
 class DeleverageTerms(NamedTuple):
@@ -174,15 +186,18 @@ class DeleverageTerms(NamedTuple):
     window: int
     social_share: int
     collateral_price: int
+    pay: KeeperPay = KeeperPay()
 
 
 class DeleverageResult(NamedTuple):
-    """Deficit and who bore it, qu; the three parts add up to it."""
+    """Deficit and who bore it, qu: the three parts add up to it; then what keepers got."""
 
     deficit: int
     from_fund: int
     charged: int
     socialised: int
+    executed: int = 0
+    started: int = 0
 
 
 class Closed(NamedTuple):

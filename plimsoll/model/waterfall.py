@@ -13,6 +13,7 @@ from plimsoll.model.engine_types import (
     Closed,
     DeleverageResult,
     DeleverageTerms,
+    KeeperPay,
     SliceResult,
     SliceTerms,
 )
@@ -59,10 +60,29 @@ def sell_slice(house: Accounts, account: int, bidder: int, t: SliceTerms) -> Sli
         moved += before - after
     a, b, result = _pay_slice(house, a, b, t, moved)
     house.accounts[account], house.accounts[bidder] = a, b
-    cash.reprice()
     require(b.mode != ISOLATED or len(b.markets) < 2, "WrongMode")
     _require_bidder(house, bidder)
-    return result
+    kept = result.fee * t.keeper_share // 10_000
+    executed, started = _pay_keepers(house, t.pay, None if t.insolvent or t.free else kept)
+    cash.reprice()
+    return result._replace(executed=executed, started=started)
+
+
+def _pay_keepers(house: Accounts, pay: KeeperPay, ceiling: int | None) -> tuple[int, int]:
+    """Pay the executor, then the starter out of what `ceiling` and the budget leave; qu each."""
+    most = house.cash.keeper if ceiling is None else min(ceiling, house.cash.keeper)
+    executed = min(pay.executor_due, most)
+    started = min(pay.starter_due, most - executed)
+    if executed + started == 0:
+        return 0, 0
+    house.cash.set_keeper(house.cash.keeper - executed - started)
+    if pay.starter == pay.executor:
+        parts = [(pay.executor, executed + started)]
+    else:
+        parts = [(pay.executor, executed), (pay.starter, started)]
+    for account, amount in parts:
+        house.accounts[account] = house.credit(house.account(account), amount)
+    return executed, started
 
 
 def _slice_leg(
@@ -159,8 +179,9 @@ def deleverage(house: Accounts, account: int, buyer: int, t: DeleverageTerms) ->
     house.accounts[account] = a
     cash.socialise(socialised)
     cash.note(account, 0)
+    executed, started = _pay_keepers(house, t.pay, None)
     cash.reprice()
-    return DeleverageResult(deficit, from_fund, charged, socialised)
+    return DeleverageResult(deficit, from_fund, charged, socialised, executed, started)
 
 
 def _close_legs(house: Accounts, account: int, a: Account) -> tuple[Account, list[Closed]]:

@@ -19,7 +19,7 @@ operators: public(HashMap[uint256, HashMap[address, bool]])
 deficits: public(HashMap[uint256, uint256])
 notes: public(uint256)  # calls of note_deficit
 paid: public(HashMap[uint256, uint256])
-refuses: public(HashMap[uint256, bool])  # accounts that pay_keeper fails for
+refuses: public(HashMap[uint256, bool])  # bidders that fail their check
 budget: public(uint256)
 fund: public(uint256)
 grant_cap: public(uint256)
@@ -90,7 +90,7 @@ def set_pause(level: uint256):
 @external
 def set_refused(account: uint256, refused: bool):
     """
-    @notice Makes pay_keeper fail for an account.
+    @notice Makes a bidder fail its check.
     """
     self.refuses[account] = refused
 
@@ -211,15 +211,18 @@ def note_deficit(account: uint256, deficit: uint256):
     self.notes += 1
 
 
-@external
-def pay_keeper(account: uint256, amount: uint256):
+@internal
+def _pay(pay: IMarginEngine.KeeperPay, ceiling: uint256) -> (uint256, uint256):
     """
-    @notice Pays from the budget.
+    @notice Pays from the budget, the executor first.
     """
-    errors._require(not self.refuses[account], errors.FROZEN)
-    errors._require(amount <= self.budget, errors.FUND_EMPTY)
-    self.budget -= amount
-    self.paid[account] += amount
+    most: uint256 = min(ceiling, self.budget)
+    executed: uint256 = min(pay.executor_due, most)
+    started: uint256 = min(pay.starter_due, most - executed)
+    self.budget -= executed + started
+    self.paid[pay.executor] += executed
+    self.paid[pay.starter] += started
+    return executed, started
 
 
 @external
@@ -269,6 +272,10 @@ def sell_slice(
         )
         result.fee = min(terms.fee, result.paid)
         self.budget += result.fee * terms.keeper_share // 10_000
+    ceiling: uint256 = max_value(uint256)
+    if not (terms.insolvent or terms.free):
+        ceiling = result.fee * terms.keeper_share // 10_000
+    result.executed, result.started = self._pay(terms.pay, ceiling)
     s.equity += convert(result.paid, int256) - convert(result.fee, int256) - result.moved
     left: uint256 = ONE - terms.fraction
     s.linear = (s.linear * left + ONE - 1) // ONE
@@ -317,6 +324,7 @@ def deleverage(
     self.last_resort = terms
     self.buyer = buyer
     self.deficits[account] = 0
+    result.executed, result.started = self._pay(terms.pay, max_value(uint256))
     log IMarginEngine.Deleveraged(
         account=account,
         deficit=result.deficit,

@@ -12,7 +12,7 @@ from typing import Any
 
 from plimsoll.model import auction
 from plimsoll.model.cash import TOK, Cash
-from plimsoll.model.engine_types import CLOSED, DeleverageTerms, Fill, Standing
+from plimsoll.model.engine_types import CLOSED, DeleverageTerms, Fill, KeeperPay, Standing
 from plimsoll.model.ledger import Market, Position
 from plimsoll.model.standard_margin import Quote
 from tests.auction_terms import check_no_worse, check_sized, curve_of, slice_of
@@ -225,10 +225,11 @@ class Driver:
     def fees(self, market: int) -> None:
         self.run("fees", lambda: self.twin.simple("collect_fees", market))
 
-    def pay_keeper(self, who: int, amount: int) -> None:
-        """P20: never more than the budget."""
-        account = self.account(who)
-        self.run("keeper", lambda: self.twin.auction("pay_keeper", account, amount), account)
+    def pay(self, seed: int, sold: int) -> KeeperPay:
+        """What two accounts, or one twice, other than the one sold are due for a sale."""
+        others = [account for account in self.ids if account != sold]
+        first, second = others[seed % len(others)], others[seed // 3 % len(others)]
+        return KeeperPay(first, seed * 10**12, second, seed % 5 * 10**14)
 
     # -- weather
 
@@ -317,12 +318,22 @@ class Driver:
             )
         except auction.BadFraction:
             return
-        terms = slice_of(offer, CURVE, model.cash.fund)
+        pay = self.pay(elapsed, account)
+        terms = slice_of(offer, CURVE, model.cash.fund)._replace(pay=pay)
+        budget = model.cash.keeper
         refused, result = self.run(
-            "slice", lambda: self.twin.auction("sell_slice", account, taker, terms), account, taker
+            "slice",
+            lambda: self.twin.auction("sell_slice", account, taker, terms),
+            account,
+            taker,
+            pay.executor,
+            pay.starter,
         )
         if refused:
             return
+        kept = result.fee * terms.keeper_share // 10_000
+        most = budget + kept if offer.free or offer.insolvent else kept
+        assert result.executed + result.started <= most, f"P20: {result} of {most}"
         after = self.standings()[account]
         if before.equity >= 0:
             assert result.from_fund == 0, "P19: the fund paid for a solvent account"
@@ -344,7 +355,8 @@ class Driver:
             return
         model, taker = self.twin.model, self.account(buyer)
         limit = model.cash.fund * fund_share // 100
-        terms = TERMS._replace(fund_limit=limit)
+        pay = self.pay(buyer * 1_000 + pick, account) if pick % 2 else KeeperPay()
+        terms = TERMS._replace(fund_limit=limit, pay=pay)
         oi = {m: book.oi for m, book in model.markets.items()}
         own = {
             m: book.touch(model.position(account, m), self.twin.basis(m)).lots
@@ -368,7 +380,7 @@ class Driver:
             closed = 0 if model.configs[m].status == CLOSED else abs(own[m])
             assert oi[m] - book.oi == closed, f"P24: market {m} closed another size"
         for other in self.ids:
-            if other not in (account, taker):
+            if other not in (account, taker, pay.executor, pay.starter):
                 self.check_share(other, equities[other].equity, cash, marks, mine)
         after = self.standings()[account]
         assert after.equity >= 0 or after.collateral, f"P22: a debt stayed: {after}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plimsoll.model.cash import TOK
-from plimsoll.model.engine_types import DeleverageTerms, Fill
+from plimsoll.model.engine_types import DeleverageTerms, Fill, KeeperPay
 from plimsoll.model.standard_margin import Quote
 from tests.invariant.twin import SIGMA, Twin
 
@@ -102,12 +102,15 @@ def borrow(twin: Twin) -> int:
     return borrower
 
 
-def test_pay_keeper__last_debt_repaid__no_interest_without_debt(twin: Twin) -> None:
+def test_deleverage__keepers_pay_repays_the_last_debt__no_interest_without_debt(twin: Twin) -> None:
     """Whatever brings the debt to zero must end the rate, or the next loan is written too small."""
     borrower = borrow(twin)
     twin.fund_in(10_000 * DOLLAR)
     twin.simple("budget_move", 5_000 * 10**15, role="fund")
-    assert twin.auction("pay_keeper", borrower, 2_000 * 10**15)[0] == ""
+    nobody = twin.ids[3]
+    assert twin.auction("freeze", nobody)[0] == ""
+    pay = KeeperPay(borrower, 2_000 * 10**15)
+    assert twin.auction("deleverage", nobody, 0, TERMS._replace(pay=pay))[0] == ""
     assert twin.model.cash.debt == 0
     twin.advance(30 * 86_400)
     assert twin.withdraw(borrower, 3_000 * DOLLAR)[0] == ""

@@ -134,10 +134,9 @@ class House(RuleBasedStateMachine):
     def fund_out(self, share: int) -> None:
         self.driver.fund_out(share)
 
-    @rule(share=st.integers(1, 10), who=WHO, amount=st.integers(0, 10**17), market=MARKET)
-    def keep(self, share: int, who: int, amount: int, market: int) -> None:
+    @rule(share=st.integers(1, 10), market=MARKET)
+    def keep(self, share: int, market: int) -> None:
         self.driver.budget(share)
-        self.driver.pay_keeper(who, amount)
         self.driver.fees(market)
 
     @rule(level=st.integers(0, 4))

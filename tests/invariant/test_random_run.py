@@ -45,7 +45,6 @@ STEPS = {
     "fund_out": (2, lambda r: (r.choice((5, 40, 101)),)),
     "budget": (1, lambda r: (r.choice((1, 10)),)),
     "fees": (2, lambda r: (r.randrange(2),)),
-    "pay_keeper": (2, lambda r: (r.randrange(9), r.randrange(10**17))),
     "price": (14, lambda r: (r.randrange(1, 3), jump(r))),
     "funding": (4, lambda r: (r.randrange(1, 3), r.randrange(-800, 800))),
     "feed": (

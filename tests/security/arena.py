@@ -184,11 +184,12 @@ class Arena:
 
     def _engine(self, owner: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         house, people = self.house, self.house.actors
-        mine, other = account_id(owner), people["maker"].id
+        mine = account_id(owner)
         sick, liquidator = people["sick"].id, people["liquidator"].id
         one = fill(house, owner, people["maker"], 1, 1_820)
-        slice_terms = (ONE // 10, 0, 0, 0, 0, 0, False, False, ZERO, False)
-        sale = (10**30, 10**9, 3_600, 5_000, 10_000)
+        pay = (0, 0, 0, 0)
+        slice_terms = (ONE // 10, 0, 0, 0, 0, 0, False, False, ZERO, False, pay)
+        sale = (10**30, 10**9, 3_600, 5_000, 10_000, pay)
         calls = {
             "deposit": (mine, TOKEN),
             "withdraw": (mine, TOKEN, owner),
@@ -199,7 +200,6 @@ class Arena:
             "settle": ([one],),
             "use_operator": (mine, owner, ETH, 5, 10**12),
             "collateral_changed": (mine, owner, 1, True),
-            "pay_keeper": (other, 1),
             "note_deficit": (sick, 5),
             "freeze": (people["weak"].id,),
             "thaw": (sick,),

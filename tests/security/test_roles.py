@@ -60,7 +60,6 @@ ENGINE = {
     "settle": rule(VENUES, "NotVenue"),
     "use_operator": rule(VENUES, "NotVenue"),
     "collateral_changed": rule("CollateralVault", "NotVault"),
-    "pay_keeper": rule("LiquidationAuction", "NotAuction"),
     "note_deficit": rule("LiquidationAuction", "NotAuction"),
     "freeze": rule("LiquidationAuction", "NotAuction"),
     "thaw": rule("LiquidationAuction", "NotAuction"),
@@ -292,6 +291,7 @@ def test_owner__of_every_contract__is_the_timelock(arena):
         "Deployer",
         "Timelock",
         "MarginEngineLiquidation",
+        "MarginEngineDeleveraging",
         "LiquidationAuctionOffers",
         "OracleAdmin",
     }

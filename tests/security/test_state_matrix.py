@@ -155,7 +155,7 @@ ENTRIES: dict[tuple[str, str], tuple[str, ...]] = {
 # These read no price.
 PRICELESS = {
     "MarginEngine": (
-        "set_operator release recover pay_keeper fund_deposit fund_withdraw budget_move "
+        "set_operator release recover fund_deposit fund_withdraw budget_move "
         "collect_fees list_market set_market set_status set_pause set_core set_module set_venue "
         "set_fee_split set_rates"
     ),

@@ -364,14 +364,6 @@ def test_pay__starter_executes_budget_short__waits_unless_paid_over_its_executor
         world.evm.revert(before)
 
 
-def test_pay__starter_cannot_be_credited__sale_goes_on(world: World) -> None:
-    world.begin()
-    world.engine.set_refused(account_of(world.starter), True)
-    receipt = world.bid()
-    assert world.paid(world.liquidator) > 0
-    assert receipt.event("KeeperPaid").keeper == world.liquidator
-
-
 def test_pay__starter_executes__one_payment(world: World) -> None:
     world.begin(INSOLVENT)
     bidder = account_of(world.starter, 1)

@@ -117,16 +117,17 @@ def build() -> House:
     token = evm.deploy(compile_contract("MintableToken", contracts=MOCKS), 6)
     collateral = evm.deploy(compile_contract("MintableToken", contracts=MOCKS), 18)
     oracle = evm.deploy(compile_path(ORACLE))
-    where = [create_address(deployer, nonce) for nonce in range(8)]
-    vault_at, admin_at, liquidation_at, engine_at, _, fund_at, offers_at, auction_at = where
+    where = [create_address(deployer, nonce) for nonce in range(9)]
+    vault_at, last_at, admin_at, selling_at, engine_at, _, fund_at, offers_at, auction_at = where
 
     def deploy(name: str, *args: Any) -> Any:
         return evm.deploy(compile_contract(name), *args, sender=deployer)
 
     vault = deploy("CollateralVault", engine_at, token.address, governance)
-    deploy("MarginEngineAdmin", vault_at)
+    deploy("MarginEngineDeleveraging", vault_at)
+    deploy("MarginEngineAdmin", vault_at, last_at)
     deploy("MarginEngineLiquidation", vault_at, admin_at)
-    core = deploy("MarginEngine", vault_at, liquidation_at, venue, governance, governance)
+    core = deploy("MarginEngine", vault_at, selling_at, venue, governance, governance)
     risk = deploy("StandardMargin", oracle.address, engine_at, governance)
     fund = deploy("InsuranceFund", engine_at, token.address, auction_at, governance)
     deploy("LiquidationAuctionOffers", engine_at, fund_at)

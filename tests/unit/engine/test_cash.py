@@ -420,18 +420,23 @@ NAMES = {
 # -- keepers and deficits: the auction's doors
 
 
-def test_pay_keeper__within_the_budget__comes_out_of_it(house, stranger):
+def test_deleverage__keepers_due_more_than_the_budget__executor_first(house, stranger):
+    """P20: the budget bounds all pay; nobody owes what it leaves of the starter's part."""
     house.insure(10_000)
     house.mint(house.actors["maker"], 1_000)
     house.fund.sponsor(1_000 * TOKEN, sender=house.actors["maker"])
     house.fund.fund_budget(2**200)
     budget = house.engine.keeper_budget()
     assert budget > 0
-    auction = house.auction.address
-    with reverts("FundEmpty"):
-        house.engine.pay_keeper(stranger.id, budget + 1, sender=auction)
-    house.engine.pay_keeper(stranger.id, budget, sender=auction)
-    assert (cash(house, stranger.id), house.engine.keeper_budget()) == (budget, 0)
+    auction, starter = house.auction.address, stranger.id + 1
+    house.engine.freeze(starter, sender=auction)
+    pay = (stranger.id, budget - 1, starter, 5)
+    terms = (0, 10**9, 3_600, 5_000, 10_000, pay)
+    result = house.engine.deleverage.call(starter, 0, terms, sender=auction)
+    assert (result.executed, result.started) == (budget - 1, 1)
+    house.engine.deleverage(starter, 0, terms, sender=auction)
+    assert (cash(house, stranger.id), cash(house, starter)) == (budget - 1, 1)
+    assert house.engine.keeper_budget() == 0
     conserves(house)
 
 
