@@ -17,3 +17,12 @@ def fail(code: int, error: Exception) -> int:
     for line in str(error).splitlines() or [type(error).__name__]:
         note(f"error: {line}")
     return code
+
+
+def duration(seconds: int) -> str:
+    """Seconds as people read them."""
+    if seconds < 600:
+        return f"{seconds} s"
+    if seconds < 86_400:
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{seconds / 86_400:.1f} days"

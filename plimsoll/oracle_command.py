@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plimsoll.console import FAILED, OK, UNAVAILABLE, USAGE, fail
-from plimsoll.keepers.command import Usage, network
+from plimsoll.keepers.access import Usage, reader
 from plimsoll.localnet.errors import RpcError, RpcUnavailable
 
 if TYPE_CHECKING:
@@ -45,19 +45,12 @@ def run(options: Options) -> int:
 
 def _run(options: Options) -> int:
     from plimsoll.deployment.manifest import Manifest
-    from plimsoll.keepers.node import Node
-    from plimsoll.localnet.rpc import Rpc
     from plimsoll.oracle_status import read_oracle, record, show
 
     manifest = Manifest.load(options.manifest)
     names = feed_names(manifest, options.feeds)
-    with network(options.rpc, options.network) as url:
-        rpc = Rpc(url)
-        try:
-            check_chain(rpc.chain_id(), manifest.chain_id)
-            snapshot = read_oracle(Node(rpc, manifest.addresses()), names, reasons=True)
-        finally:
-            rpc.close()
+    with reader(manifest, options.rpc, options.network) as node:
+        snapshot = read_oracle(node, names, reasons=True)
     told = record(snapshot)
     if options.as_json:
         print(json.dumps(told, indent=2))
@@ -67,15 +60,6 @@ def _run(options: Options) -> int:
         show(snapshot, Console(width=None if sys.stdout.isatty() else 160))
     bad = [one for one in told["feeds"] if one["state"] in UNHEALTHY]
     return FAILED if options.check and bad else OK
-
-
-def check_chain(found: int, expected: int) -> None:
-    """Raises `Usage` where the node is of another chain than the manifest."""
-    if found != expected:
-        raise Usage(
-            f"expected chain {expected} as in the manifest, got {found}; connect to the other "
-            "network or name another manifest"
-        )
 
 
 def feed_names(manifest: Manifest, wanted: tuple[str, ...]) -> dict[int, str]:

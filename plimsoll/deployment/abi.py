@@ -9,7 +9,7 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from plimsoll.compiler import Artifact, compile_contract
-from plimsoll.evm.abi import make_decoder, make_encoder, signature
+from plimsoll.evm.abi import EventDecoder, make_decoder, make_encoder, signature
 
 FACTORY = "Deployer"
 # One contract in several bytecodes: each answers what it has and forwards the rest to the next by
@@ -40,6 +40,7 @@ def forget_builds() -> None:
     merged_abi.cache_clear()
     encoder.cache_clear()
     decoder.cache_clear()
+    event_decoder.cache_clear()
 
 
 @cache
@@ -82,6 +83,20 @@ def encoder(name: str, function: str) -> Any:
 def decoder(name: str, function: str) -> Any:
     """Unpacks what a function returns."""
     return make_decoder(_function(name, function)["outputs"])
+
+
+def outputs(name: str, function: str) -> Abi:
+    """What a function returns, as its ABI says."""
+    return list(_function(name, function)["outputs"])
+
+
+@cache
+def event_decoder(name: str, event: str) -> EventDecoder:
+    """Decodes the logs of one event of the contract called `name`."""
+    for entry in abi_of(name):
+        if entry["type"] == "event" and entry["name"] == event:
+            return EventDecoder(entry)
+    raise LookupError(f"{name} has no event {event}")
 
 
 def calldata(name: str, function: str, *args: Any) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 from plimsoll.console import FAILED, OK, REFUSED, UNAVAILABLE, USAGE, fail, note
 from plimsoll.governance.document import DocumentError, load_document
 from plimsoll.governance.proposal import Drifted, Proposal, build, current
-from plimsoll.keepers.command import URL_VARIABLE
+from plimsoll.keepers.access import URL_VARIABLE
 from plimsoll.localnet.errors import AnvilFailed, AnvilNotFound, RpcError, RpcUnavailable
 
 STATES = {1: "unset", 2: "waiting", 4: "ready", 8: "done", 16: "expired", 32: "cancelled"}

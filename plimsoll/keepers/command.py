@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -14,19 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from plimsoll.console import FAILED, INTERRUPTED, OK, REFUSED, UNAVAILABLE, USAGE, fail, note
+from plimsoll.keepers.access import Usage, check_chain, network, sender
 from plimsoll.keepers.index import Journal, JournalBusy
 from plimsoll.keepers.liquidator import Liquidator, Pass
 from plimsoll.localnet.errors import RpcError, RpcUnavailable
 
-KEY_VARIABLE = "PLIMSOLL_KEEPER_KEY"
-URL_VARIABLE = "PLIMSOLL_RPC_URL"
 NATIVE_FEED = "ETH"
 RETRIES = 5  # passes in a row that may fail before the loop gives up
 JOURNALS = Path(".cache/keeper")
-
-
-class Usage(ValueError):
-    """The options do not make sense."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +128,7 @@ def _liquidator(options: Options) -> Iterator[Liquidator]:
         raise Usage(f"--max-fraction: expected above 0 and at most 1, got {options.max_fraction}")
     with network(options.rpc, options.network) as url:
         rpc = Rpc(url)
-        found = rpc.chain_id()
-        if found != manifest.chain_id:
-            raise Usage(
-                f"expected chain {manifest.chain_id} as in the manifest, got {found}; connect to "
-                "the other network or name another manifest"
-            )
+        check_chain(rpc.chain_id(), manifest.chain_id)
         signer = None if options.dry_run else sender(options.account, options.network)
         address = signer.address if signer is not None else ""
         bidder = _bidder(options.bidder, address)
@@ -182,71 +171,6 @@ def _journal_path(options: Options, chain_id: int, engine: str, address: str) ->
     if options.dry_run and options.journal is None:
         return None
     return options.journal or JOURNALS / f"{chain_id}-{engine}-{address}.sqlite"
-
-
-@contextmanager
-def network(rpc: str | None, choice: str | None) -> Iterator[str]:
-    """The node's URL: given, or that of the network ape connects to."""
-    url = rpc or os.environ.get(URL_VARIABLE)
-    if url and choice is None:
-        yield url
-        return
-    if choice is None:
-        raise Usage(f"no node: pass --rpc URL, set {URL_VARIABLE}, or name a --network of ape")
-    from ape import networks
-    from ape.exceptions import ApeException
-
-    try:
-        context = networks.parse_network_choice(choice)
-        provider = context.__enter__()
-    except (ApeException, OSError, ValueError) as exc:
-        shown = choice.partition("://")[0]
-        raise RpcUnavailable(f"no connection to {shown}: {type(exc).__name__}") from exc
-    try:
-        yield str(getattr(provider, "http_uri", None) or getattr(provider, "uri", ""))
-    finally:
-        context.__exit__(None, None, None)
-
-
-def sender(alias: str | None, choice: str | None) -> Any:
-    """The account that sends: ape's, or the private key in the environment."""
-    from plimsoll.deployment.rpc import ApeSigner, LocalSigner
-
-    if alias is None:
-        key = os.environ.get(KEY_VARIABLE)
-        if not key:
-            raise Usage(
-                f"no account: pass --account ALIAS, a private key in {KEY_VARIABLE}, or --dry-run"
-            )
-        try:
-            return LocalSigner(key)
-        except ValueError as exc:
-            raise Usage(f"{KEY_VARIABLE}: expected a private key of 32 bytes in hex") from exc
-    if choice is None:
-        raise Usage("--account signs through ape: name its --network instead of --rpc")
-    return ApeSigner(ape_account(alias, "--account"))
-
-
-def ape_account(alias: str, option: str) -> Any:
-    """An account of ape that signs without asking; `Usage` names the option it came by."""
-    import click
-    from ape import accounts
-    from ape.exceptions import ApeException
-    from ape.logging import logger
-
-    logger.set_level("ERROR")  # its warnings, one per signature, would go among the results
-    if alias not in accounts.aliases:
-        known = ", ".join(sorted(accounts.aliases)) or "none"
-        raise Usage(f"{option}: expected one of ape's aliases ({known}), got {alias!r}")
-    account: Any = accounts.load(alias)
-    try:
-        account.set_autosign(True)
-    except (ApeException, click.Abort) as exc:
-        raise Usage(
-            f"{option}: {alias!r} stays locked; give its passphrase in "
-            f"APE_ACCOUNTS_{alias}_PASSPHRASE"
-        ) from exc
-    return account
 
 
 def _bidder(text: str | None, address: str) -> int | None:

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from eth_utils.crypto import keccak
 
@@ -39,7 +39,10 @@ AUCTION_EVENTS = {
     "PreLiquidationSet(uint256,uint256)": "consent",
     "IntentSet(uint256,(uint256,uint256,uint256,uint256,bool,uint256))": "intent",
 }
+# Owners of fund shares who have asked to redeem: addresses, no accounts.
+FUND_EVENTS = {"RedeemRequested(address,uint256,uint256,uint256)": "redemption"}
 _OFFERS = {"0x" + keccak(text=text).hex(): kind for text, kind in AUCTION_EVENTS.items()}
+_OWNERS = {"0x" + keccak(text=text).hex(): kind for text, kind in FUND_EVENTS.items()}
 _PLACES = {
     "0x" + keccak(text=text).hex(): places
     for text, places in (ENGINE_EVENTS | VAULT_EVENTS).items()
@@ -118,7 +121,10 @@ class Journal:
         return [int(row[0], 16) for row in rows]
 
     def offers(self, kind: str) -> list[int]:
-        """Ids that were seen with a "consent" or an "intent"; it may have ended since."""
+        """Ids seen with a "consent", an "intent" or a "redemption", which may have ended since.
+
+        A redemption's is the address that owns the shares.
+        """
         rows = self._db.execute("select id from offers where kind = ? order by id", (kind,))
         return [int(row[0], 16) for row in rows]
 
@@ -166,24 +172,26 @@ def read_events(
     head: int,
     say: Callable[[str], None] = lambda text: None,
     auction: str | None = None,
+    fund: str | None = None,
 ) -> int:
     """Reads events up to `head` into the journal; returns how many ids are new.
 
-    Raises RpcError where the node refuses even a short range, RpcUnavailable where it is dead.
+    `auction`, `fund`: where given, offers and redemptions too. Raises RpcError where the node
+    refuses even a short range, RpcUnavailable where it is dead.
     """
     start = journal.cursor
     if start > head + 1:
         start = journal.first_block  # another chain under the same name, or a long rollback
     start = max(journal.first_block, start - OVERLAP)
     before = len(journal.accounts())
-    for first, last, logs in _chunks(
-        rpc, [engine, vault, *([auction] if auction else [])], start, head
-    ):
+    addresses = [engine, vault, *(one for one in (auction, fund) if one)]
+    kinds = _OFFERS | _OWNERS
+    for first, last, logs in logs_in(rpc, addresses, [*_PLACES, *_OWNERS], start, head):
         found: set[int] = set()
         offers = frozenset(
-            (int(log["topics"][1], 16), _OFFERS[log["topics"][0]])
+            (int(log["topics"][1], 16), kinds[log["topics"][0]])
             for log in logs
-            if log["topics"][0] in _OFFERS
+            if log["topics"][0] in kinds
         )
         for log in logs:
             topics = log["topics"]
@@ -194,10 +202,10 @@ def read_events(
     return len(journal.accounts()) - before
 
 
-def _chunks(
-    rpc: Rpc, addresses: list[str], start: int, head: int
-) -> Iterator[tuple[int, int, list[dict[str, list[str]]]]]:
-    """Logs of consecutive ranges; a refused range is asked for in halves."""
+def logs_in(
+    rpc: Rpc, addresses: list[str], topics: list[str], start: int, head: int
+) -> Iterator[tuple[int, int, list[dict[str, Any]]]]:
+    """Logs with one of these first topics, range by range; a refused one is asked for in halves."""
     size, at = CHUNK, start
     while at <= head:
         last = min(head, at + size - 1)
@@ -205,7 +213,7 @@ def _chunks(
             "address": addresses,
             "fromBlock": hex(at),
             "toBlock": hex(last),
-            "topics": [list(_PLACES)],
+            "topics": [topics],
         }
         try:
             logs = rpc.call("eth_getLogs", query)

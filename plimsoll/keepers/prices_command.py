@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plimsoll.console import FAILED, INTERRUPTED, OK, REFUSED, UNAVAILABLE, USAGE, fail, note
-from plimsoll.keepers.command import JOURNALS, RETRIES, Usage, network, sender
+from plimsoll.keepers.access import Usage, check_chain, network, sender
+from plimsoll.keepers.command import JOURNALS, RETRIES
 from plimsoll.keepers.index import JournalBusy
 from plimsoll.localnet.errors import RpcError, RpcUnavailable
 
@@ -151,7 +152,7 @@ def _keeper(options: Options) -> Iterator[PriceKeeper]:
     from plimsoll.keepers.prices import PriceKeeper
     from plimsoll.keepers.report_signers import load_signers
     from plimsoll.localnet.rpc import Rpc
-    from plimsoll.oracle_command import check_chain, feed_names
+    from plimsoll.oracle_command import feed_names
 
     _check(options)
     manifest = Manifest.load(options.manifest)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from plimsoll.keepers.command import Usage, ape_account
+from plimsoll.keepers.access import Usage, ape_account
 from plimsoll.signed_reports import PriceReport, Signature, encode_update, sign, typed_parts
 
 KEYS_VARIABLE = "PLIMSOLL_REPORT_KEYS"

@@ -228,7 +228,7 @@ def moves(facts: Facts, house: House, policy: Policy) -> list[Move]:
         if not sells or house.room is not None:
             text = "nobody took it before the curve ran out"
             found.append(Move("deleverage", facts.account, text, with_buyer=sells))
-    elif sync_due(facts, house):
+    elif sync_due(facts, house.timestamp):
         found.append(Move("sync", facts.account, "the clock counts only what is synced"))
     return found
 
@@ -241,11 +241,11 @@ def exhausted(facts: Facts) -> bool:
     return facts.elapsed >= (facts.curve.t_one if solvent_perps else facts.curve.t_end)
 
 
-def sync_due(facts: Facts, house: House) -> bool:
+def sync_due(facts: Facts, now: int) -> bool:
     """Whether the clock would lose time: an interval without a sync counts `max_step` at most."""
     if facts.clock_stopped:
         return True
-    waited = house.timestamp - facts.seen
+    waited = now - facts.seen
     return waited * 10 >= facts.curve.max_step * 8 and facts.elapsed < facts.curve.t_end
 
 

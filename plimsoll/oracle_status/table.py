@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from plimsoll.console import duration
 from plimsoll.oracle_status.records import record
 from plimsoll.oracle_status.views import Snapshot
 
@@ -72,8 +73,4 @@ def _shown(usd: str | None) -> str:
 
 
 def _seconds(seconds: int | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < 600:
-        return f"{seconds} s"
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return "" if seconds is None else duration(seconds)

@@ -1,4 +1,4 @@
-"""`ape run keeper liquidate` against a real deployment on Anvil."""
+"""`ape run keeper liquidate` and `ape run status` against a real deployment on Anvil."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from plimsoll.keepers.index import Journal, JournalBusy, read_events
 from plimsoll.keepers.node import Node
 from plimsoll.keepers.scan import Scanner
 from plimsoll.localnet.anvil import Anvil, AnvilOptions
+from plimsoll.status import History, read_status
+from plimsoll.status.command import Options as StatusOptions
+from plimsoll.status.command import run as run_status
+from plimsoll.units import from_quote_units
 from tests.fork.keeper_house import KeeperHouse, build_house, key_of
 
 MAKER, TRADER, SMALL, KEEPER, SECOND, INSURER = range(11, 17)
@@ -373,6 +378,75 @@ def test_scan__small_stale_leg__counted_as_the_auction_does(house: KeeperHouse) 
     requirement = standing.linear + standing.superlinear
     assert seen.margin == standing.equity - standing.stale_value - requirement
     assert Scanner(node, programs=False).scan([trader], block) == [seen]
+
+
+def test_status__a_running_house__steps_errands_and_exit_codes(
+    house: KeeperHouse, tmp_path: Path
+) -> None:
+    options = StatusOptions(house.manifest_path, house.anvil.url, journal=tmp_path / "s.sqlite")
+    code, told = status(replace(options, check=True))
+    assert code == 0
+    assert told["errands"] == []
+    assert Decimal(told["fund"]["bucket_usd"]) >= 1_000_000
+
+    house.price("ETH", 1_500)  # TRADER is insolvent
+    code, told = status(options)
+    assert code == 0
+    trader = hex(house.account(TRADER))
+    assert [(one["account"], one["call"]) for one in told["errands"]] == [(trader, "start")]
+    assert told["accounts"]["worst"][0]["account"] == trader
+    assert status(replace(options, check=True))[0] == 1
+
+    house.do(_address(SECOND), "LiquidationAuction", "start", house.account(TRADER))
+    for _ in range(20):
+        house.advance(60)
+        house.do(_address(SECOND), "LiquidationAuction", "sync", house.account(TRADER))
+    quote = house.read("LiquidationAuction", "cost", house.account(TRADER))
+    (auction,) = status(options)[1]["auctions"]
+    assert auction["stage"] == "exhausted"
+    assert int(auction["id"], 16) == quote.id
+    assert auction["cost_usd"] == f"{from_quote_units(quote.cost):f}"
+    house.do(_address(SECOND), "LiquidationAuction", "deleverage", house.account(TRADER), 0)
+    code, told = status(replace(options, check=True))
+    assert code == 0
+    names = [one["event"] for one in told["deleveraging"]["events"]]
+    assert names[-1] == "Deleveraged"
+    assert "Shrunk" in names
+    assert status(replace(options, blocks=1))[1]["deleveraging"]["events"][-1]["account"] == trader
+
+    words = ["--manifest", str(house.manifest_path), "--rpc", house.anvil.url]
+    reply = house.command("status", *words)  # as a user types it
+    assert reply.returncode == 0, reply.stderr
+    assert "Nothing waits for a keeper." in reply.stdout
+    assert reply.stderr == ""
+
+
+def test_status__five_hundred_accounts__a_second_or_two(
+    house: KeeperHouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = clones(house, 500)
+    house.price("ETH", 1_990)
+    node = Node(house.rpc, house.addresses)
+    start = time.perf_counter()
+    snapshot = read_status(node, History(tuple(ids)), ["ETH-PERP"], *node.head())
+    seconds = time.perf_counter() - start
+    with capsys.disabled():
+        print(f"\nstatus of 500 accounts with a position: {seconds:.2f} s")
+    assert len(snapshot.accounts) == 500
+    assert not snapshot.unreadable
+    margin = house.read("MarginEngine", "margin", ids[499])
+    assert (margin.equity, margin.requirement) in {
+        (one.equity, one.requirement) for one in snapshot.accounts if one.account == ids[499]
+    }
+    assert seconds < BAR_SECONDS
+
+
+def status(options: StatusOptions) -> tuple[int, dict[str, Any]]:
+    """`ape run status --json`: exit code and what it says."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = run_status(replace(options, as_json=True))
+    return code, json.loads(out.getvalue())
 
 
 def clones(house: KeeperHouse, count: int) -> list[int]:

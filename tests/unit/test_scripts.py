@@ -89,6 +89,7 @@ def test_usage__unknown_option__exit_2_and_nothing_on_stdout(
         ["keeper", "liquidate", "--manifest", "missing.json", "--once", "--dry-run", "--json"],
         ["keeper", "prices", "--manifest", "missing.json", "--once", "--dry-run", "--json"],
         ["oracle", "status", "--manifest", "missing.json", "--json"],
+        ["status", "--manifest", "missing.json", "--json"],
         ["propose", "missing.yaml", "--manifest", "missing.json", "--json"],
     ],
     ids=lambda words: " ".join(words[:2]),

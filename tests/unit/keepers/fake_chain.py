@@ -15,11 +15,12 @@ from eth_account.typed_transactions import TypedTransaction
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 
-from plimsoll.evm import Evm
+from plimsoll.evm import Evm, Receipt
 from plimsoll.keepers.node import Node
 from plimsoll.localnet.errors import RpcError
 
 GWEI = 10**9
+MAX_CODE = 24_576
 _PROGRAM = b"\x70" * 20
 
 
@@ -37,6 +38,7 @@ class FakeChain:
     receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
     nonces: dict[str, int] = field(default_factory=dict)
     sent: list[dict[str, Any]] = field(default_factory=list)  # every accepted one, in order
+    logs: list[dict[str, Any]] = field(default_factory=list)  # those that tests have noted
 
     # -- Rpc
 
@@ -100,13 +102,26 @@ class FakeChain:
                 self.evm.backend.set_code(_PROGRAM, data)
                 result = self.evm.backend.call(sender, _PROGRAM, b"", value)
                 output = result.output
+                if len(output) > MAX_CODE:
+                    raise RpcError("eth_call", -32000, "max code size exceeded")
         finally:
             self.evm.backend.revert(handle)
         if not result.success:
             raise RpcError("eth_call", 3, "execution reverted", "0x" + result.output.hex())
         return "0x" + output.hex()
 
-    def eth_estimateGas(self, request: dict[str, Any], tag: str) -> str:
+    def eth_getLogs(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        first, last = int(query["fromBlock"], 16), int(query["toBlock"], 16)
+        wanted = [one.lower() for one in query["address"]]
+        return [
+            one
+            for one in self.logs
+            if first <= int(one["blockNumber"], 16) <= last
+            and one["address"] in wanted
+            and one["topics"][0] in query["topics"][0]
+        ]
+
+    def eth_estimateGas(self, request: dict[str, Any], tag: str = "latest") -> str:
         self.eth_call(request)
         return hex(200_000)
 
@@ -173,6 +188,18 @@ class FakeChain:
                 "status": hex(int(result.success)),
                 "gasUsed": hex(result.gas_used),
             }
+
+    def note(self, receipt: Receipt) -> None:
+        """The logs of a transaction that went round this node, as of its newest block."""
+        self.logs += [
+            {
+                "address": "0x" + log.address.hex(),
+                "topics": ["0x" + topic.hex() for topic in log.topics],
+                "data": "0x" + log.data.hex(),
+                "blockNumber": hex(self.block),
+            }
+            for log in receipt.logs
+        ]
 
     def drop(self) -> None:
         """The node forgets its pool."""
