@@ -27,6 +27,10 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
     @param w Indices word, brought to now.
     """
     a: IRiskModel.Assessment = health._assess(account, head, health.NO_MARKET, 0, 0)
+    smallest: uint256 = self._smallest(account)
+    perps: uint256 = 0
+    if smallest != 0:  # no market counts whose last lots deleveraging took
+        perps = accounts._perps(head)
     return IMarginEngine.Standing(
         equity=cash._value(head, w) + a.unrealised + convert(a.collateral, int256),
         linear=a.linear,
@@ -34,8 +38,8 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
         stale_requirement=a.stale_requirement,
         stale_value=a.stale_value,
         collateral=a.collateral,
-        perps=accounts._perps(head),
-        smallest=self._smallest(account),
+        perps=perps,
+        smallest=smallest,
         state=a.state,
     )
 

@@ -117,7 +117,9 @@ def start(account: uint256):
     @dev Anyone; the caller is paid with the first slice. Errors: AuctionRunning, ClockStopped, Healthy.
     """
     run: runs.Run = runs._load(account)
-    errors._require(not run.running, errors.AUCTION_RUNNING)
+    errors._require(
+        not (run.running and auction_ports._frozen(account)), errors.AUCTION_RUNNING
+    )
     standing: IMarginEngine.Standing = extcall auction_ports.ENGINE.freeze(account)
     position: slices.Position = slices._position(standing)
     errors._require(not position.stopped, errors.CLOCK_STOPPED)
@@ -162,7 +164,8 @@ def bid(
     @param account The account in auction.
     @param bidder Account that receives the slice and pays; must meet R_init afterwards.
     @param auction_id The id the bidder saw (see `auction_id`), or 0 to rely on the limits alone.
-    @param max_fraction 1e-18, 1 .. 1e18. Where the rest would keep a new leg under `min_lots`: BadFraction.
+    @param max_fraction 1e-18, 1 .. 1e18. BadFraction where the rest would keep a new leg under `min_lots`,
+           unless the smallest has less than twice that: a small leg cannot force a bid for the whole.
     @param cost_limit qu, the most the bidder pays; negative: the least it must be paid.
     @param deadline Unix seconds, inclusive.
     @return qu the bidder paid; negative: was paid by the fund.
@@ -228,7 +231,8 @@ def bid_with_callback(
 def end(account: uint256):
     """
     @notice Ends the auction of an account that meets R again, and unfreezes it. x and the time are kept
-            for a restart. One that an auction since replaced left frozen is unfrozen likewise.
+            for a restart. One that an auction since replaced left frozen is unfrozen likewise; one that a
+            replacement of this auction has ended already is struck out here.
     @param account The account in auction.
     @dev Anyone. While the clock is stopped E counts at the last prices: adding collateral always cures.
          Errors: NoAuction; NothingToDo while E < R (`start` takes over what a replaced auction froze).
@@ -239,6 +243,11 @@ def end(account: uint256):
     if not run.running:
         errors._require(intent_book.terms[account] == 0, errors.NO_AUCTION)  # frozen for its intent
         auction_sale._thaw_left(account, position)
+        return
+    if not auction_ports._frozen(account):
+        run.noted = auction_sale._note(account, run.noted, 0)
+        run.running = False
+        runs._save(account, run)
         return
     errors._require(not slices._liquidatable(position), errors.NOTHING_TO_DO)
     run = auction_clock._advance(run, position.stopped or auction_clock._paused())
@@ -314,7 +323,8 @@ def sync(account: uint256):
     run: runs.Run = auction_clock._running(account)
     standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
     run = auction_clock._advance(run, slices._position(standing).stopped or auction_clock._paused())
-    run.noted = auction_sale._note(account, run.noted, standing.equity)
+    # Asked for even where this auction has noted none: a replaced one may have.
+    run.noted = auction_sale._note(account, True, standing.equity)
     runs._save(account, run)
     log ILiquidationAuction.ClockSet(account=account, elapsed=run.elapsed, stopped=run.stopped)
 
@@ -377,7 +387,7 @@ def auction(account: uint256) -> ILiquidationAuction.Auction:
     if run.running:
         run = auction_clock._advance(run, stopped)
     return ILiquidationAuction.Auction(
-        running=run.running,
+        running=run.running and auction_ports._frozen(account),
         stopped=stopped,
         number=run.number,
         version=run.version,

@@ -71,8 +71,9 @@ def _exhausted(standing: IMarginEngine.Standing, word: uint256, elapsed: uint256
         # A covered loan has nothing to close: calls would change nothing and yet be paid, each.
         return standing.collateral == 0
     # Collateral may have to be sold under its mark at others' cost, so what holds some stays on sale for
-    # nothing (x = 1) until t_end even where E >= 0.
-    if standing.equity >= 0 and standing.collateral == 0:
+    # nothing (x = 1) until t_end even where E >= 0. Dust, which its owner may add at any time, delays nothing.
+    requirement: uint256 = standing.linear + standing.superlinear
+    if standing.equity >= 0 and standing.collateral * 100 <= requirement:
         return elapsed >= curves._field(word, 120, 24)
     return elapsed >= curves._field(word, 144, 24)
 

@@ -120,7 +120,8 @@ def release_intent(account: uint256):
     errors._require(word != 0, errors.NO_INTENT)
     errors._require(block.timestamp > curves._field(word, 160, 40), errors.INTENT_OPEN)
     intent_book._void(account)
-    extcall auction_ports.ENGINE.thaw(account)
+    if auction_ports._frozen(account):  # not where a replacement of this auction has thawed it
+        extcall auction_ports.ENGINE.thaw(account)
 
 
 @external
@@ -194,13 +195,13 @@ def _check_scope(
 ):
     """
     @notice IntentScope unless the account is one the intent was meant for: not too large, no other markets,
-            no collateral where it takes none.
+            no collateral to speak of where it takes none: dust deposited in time would keep it out.
     @param word The intent's first word.
     """
     held: uint256 = staticcall Holder(auction_ports.ENGINE.address).held(account)
     errors._require(
         requirement <= ((word >> 64) & (intent_book.LIMIT - 1)) * TOK
         and held & ~intent_book.markets[intent] == 0
-        and (standing.collateral == 0 or (word >> 200) & 1 != 0),
+        and (standing.collateral * 100 <= requirement or (word >> 200) & 1 != 0),
         errors.INTENT_SCOPE,
     )

@@ -107,8 +107,10 @@ def _slice(
     if capped:
         fraction = max_fraction
         least: uint256 = curves._field(words[0], 232, 24)
+        # From twice the bound on half of it may always be sold, below that any part: nobody keeps bidders of
+        # parts away by a leg of a few dollars.
         errors._require(
-            standing.smallest < least or not self._leaves_dust(standing, fraction, least),
+            standing.smallest < 2 * least or not self._leaves_dust(standing, fraction, least),
             errors.BAD_FRACTION,
         )
     return Slice(

@@ -237,7 +237,7 @@ def exhausted(facts: Facts) -> bool:
     """Whether only deleveraging is left, by the auction's own rule."""
     if facts.perps == 0 and (facts.collateral == 0 or not facts.negative):
         return facts.collateral == 0  # a covered loan has nothing to close
-    solvent_perps = not facts.negative and facts.collateral == 0
+    solvent_perps = not facts.negative and facts.collateral * 100 <= facts.requirement
     return facts.elapsed >= (facts.curve.t_one if solvent_perps else facts.curve.t_end)
 
 
@@ -265,7 +265,7 @@ def _fills(facts: Facts, house: House) -> list[Move]:
             or one.expiry < house.timestamp
             or not fits
             or one.account == facts.account
-            or (facts.collateral and not one.collateral)
+            or (facts.collateral * 100 > facts.requirement and not one.collateral)
         ):
             continue
         fraction = min(facts.fraction, one.capacity * TOK * ONE // facts.requirement)

@@ -252,6 +252,7 @@ class Accounts:
         """Equity and requirement at the stored indices; `accrued().standing(...)` at `now`."""
         a = self.account(account)
         found = self.assess(account, a)
+        smallest = self._smallest(account, a)
         return Standing(
             self.cash.value(a.cash) + found.unrealised + found.collateral,
             found.linear,
@@ -259,8 +260,8 @@ class Accounts:
             found.stale_requirement,
             found.stale_value,
             found.collateral,
-            len(a.markets),
-            self._smallest(account, a),
+            len(a.markets) if smallest else 0,  # deleveraging may have taken the last lots
+            smallest,
             found.state,
         )
 

@@ -312,7 +312,8 @@ def slice_terms(standing: Standing, curve: Curve, elapsed: int, max_fraction: in
     capped = max_fraction < fraction
     if capped:
         fraction = max_fraction
-        if standing.smallest >= curve.min_lots and leaves_dust(standing, fraction, curve.min_lots):
+        least = curve.min_lots
+        if standing.smallest >= 2 * least and leaves_dust(standing, fraction, least):
             raise BadFraction(
                 f"expected a fraction that keeps {curve.min_lots} lots of each leg or the whole "
                 f"account, got {fraction}; take less, or all that is on sale"

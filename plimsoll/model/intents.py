@@ -64,7 +64,7 @@ def fill(
     if (
         requirement > intent.largest * TOK
         or held & ~intent.markets
-        or (standing.collateral and not intent.collateral)
+        or (standing.collateral * 100 > standing.requirement and not intent.collateral)
     ):
         raise Refused("IntentScope")
     if standing.stopped:

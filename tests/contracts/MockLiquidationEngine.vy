@@ -165,6 +165,15 @@ def margin(account: uint256) -> IMarginEngine.Margin:
 
 
 @external
+@view
+def head(account: uint256) -> int256:
+    """
+    @notice The freeze in bit 226, nothing else.
+    """
+    return convert(self.frozen[account], int256) << 226
+
+
+@external
 def set_frozen(account: uint256, now: bool):
     """
     @notice Freezes or thaws by hand.

@@ -86,3 +86,84 @@ def test_deleverage__solvent_loan_without_positions__nothing_to_close_nothing_pa
     liquidator = house.actors["liquidator"]
     house.auction.bid(owner.id, liquidator.id, 0, ONE, 0, FOREVER, sender=liquidator)
     assert house.engine.head(owner.id) == 0
+
+
+def returned(house, old):
+    """Governance puts the replaced auction back."""
+    house.govern("MarginEngine", "set_module", 1, old.address)
+    house.govern("InsuranceFund", "set_auction", old.address)
+
+
+def test_auction_set_back__ended_meanwhile__account_can_be_started_again(
+    house, trader, maker, liquidator
+):
+    """What the first auction still takes for running is over: the account was thawed by the other.
+    It must not stay out of every liquidation's reach."""
+    frozen_at(house, trader, maker, 1_840)
+    old, other = house.auction, replaced(house)
+    move_price(house, 2_000)
+    other.end(trader.id)
+    returned(house, old)
+    assert not old.auction(trader.id).running
+    move_price(house, 1_835)
+    old.start(trader.id)
+    old.bid(trader.id, liquidator.id, 0, ONE, 10**30, FOREVER, sender=liquidator)
+    assert not house.engine.head(trader.id) >> 226 & 1
+    conserves(house)
+
+
+def test_auction_set_back__ended_meanwhile__end_strikes_it_out(house, trader, maker, liquidator):
+    """Opting in, committing and the deficit it noted: nothing hangs on the lost auction."""
+    frozen_at(house, trader, maker, 1_780)
+    assert house.engine.pending_deficit() == 1_000 * USD
+    old, other = house.auction, replaced(house)
+    move_price(house, 2_000)
+    other.end(trader.id)
+    returned(house, old)
+    old.set_pre_liquidation(trader.id, True, sender=trader)
+    with reverts("AuctionRunning"):
+        old.pre_liquidate(trader.id, liquidator.id, ONE, 0, FOREVER, sender=liquidator)
+    old.end(trader.id, sender=house.actors["stranger"])
+    with reverts("NoAuction"):
+        old.end(trader.id)
+    with reverts("OutsideBand"):
+        old.pre_liquidate(trader.id, liquidator.id, ONE, 0, FOREVER, sender=liquidator)
+    assert house.engine.pending_deficit() == 0
+
+
+def test_auction_set_back__still_frozen__goes_on(house, trader, maker, liquidator):
+    """Neither bid for nor ended by the other: it is the first one's auction again."""
+    frozen_at(house, trader, maker, 1_840)
+    old = house.auction
+    replaced(house).start(trader.id)
+    returned(house, old)
+    assert old.auction(trader.id).running
+    with reverts("AuctionRunning"):
+        old.start(trader.id)
+    old.bid(trader.id, liquidator.id, 0, ONE, 10**30, FOREVER, sender=liquidator)
+    conserves(house)
+
+
+def test_auction_set_back__intent_thawed_meanwhile__released_and_renewed(house, liquidator):
+    until = house.evm.timestamp + 86_400
+    terms = (1_000 * TOKEN, 10**12, 0, until, True, 2**256 - 1)
+    house.auction.commit_intent(liquidator.id, terms, sender=liquidator)
+    old = house.auction
+    replaced(house).end(liquidator.id)
+    returned(house, old)
+    house.advance(86_401, refresh=True)
+    old.release_intent(liquidator.id)
+    renewed = (*terms[:3], house.evm.timestamp + 86_400, *terms[4:])
+    old.commit_intent(liquidator.id, renewed, sender=liquidator)
+    assert house.engine.head(liquidator.id) >> 226 & 1
+
+
+def test_replaced_auction__deficit_noted_by_the_old__next_sync_corrects_it(house, trader, maker):
+    """A deficit that is none any more must not hold withdrawals back while the new one runs."""
+    frozen_at(house, trader, maker, 1_780)
+    auction = replaced(house)
+    move_price(house, 1_830)
+    auction.start(trader.id)
+    assert equity(house, trader.id) > 0
+    auction.sync(trader.id)
+    assert house.engine.pending_deficit() == 0

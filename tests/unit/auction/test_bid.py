@@ -233,13 +233,25 @@ def test_bid__healthy_again__refused(world: World, equity: int) -> None:
 
 
 def test_bid__rest_would_be_dust__whole_account(world: World) -> None:
-    world.begin(replace(SOLVENT, smallest=1_100))
-    assert world.auction.cost(world.account).fraction == ONE
+    world.begin(replace(INSOLVENT, smallest=2_200))
     with reverts("BadFraction"):
-        world.bid(max_fraction=ONE // 2)
-    world.bid(max_fraction=ONE // 50)  # leaves 1,078 lots
+        world.bid(max_fraction=ONE * 6 // 10)
+    world.bid(max_fraction=ONE // 2)  # leaves 1,100 lots
+    world.stand(replace(SOLVENT, smallest=1_100))
+    assert world.auction.cost(world.account).fraction == ONE
     world.bid()
     assert world.engine.last_terms().fraction == ONE
+
+
+@pytest.mark.parametrize("smallest", [1_000, 1_500, 1_999])
+@pytest.mark.parametrize("share", [ONE // 1_000, ONE // 2, ONE * 999 // 1_000])
+def test_bid__a_leg_near_dust__forces_no_bid_for_the_whole(
+    world: World, smallest: int, share: int
+) -> None:
+    """Else a leg of forty dollars keeps everybody away who cannot carry all of a whale."""
+    world.begin(replace(INSOLVENT, smallest=smallest))
+    world.bid(max_fraction=share)
+    assert world.engine.last_terms().fraction == share
 
 
 def test_bid__leg_is_dust_already__slices_still_sold(world: World) -> None:

@@ -250,10 +250,15 @@ def test_fill__collateral__only_where_the_intent_takes_it(house: World) -> None:
     other = account_of(house.stranger, 1)
     house.stand(RICH, other)
     commit(house, other, collateral=True)
-    house.begin(replace(SOLVENT, collateral=5 * USD))
+    most = SOLVENT.requirement // 100
+    house.begin(replace(SOLVENT, collateral=most + 1))
     with reverts("IntentScope"):
         fill(house)
+    before = house.evm.snapshot()
     fill(house, other)
+    house.evm.revert(before)
+    house.stand(replace(SOLVENT, collateral=most))
+    fill(house)  # dust added in time keeps no intent out
 
 
 def test_fill__capacity_used_up__thawed_at_once(house: World) -> None:

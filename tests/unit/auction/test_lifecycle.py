@@ -229,9 +229,6 @@ def test_sync__equity_falls_under_zero__noted_and_cleared(world: World) -> None:
     world.stand(SOLVENT)
     world.auction.sync(world.account)
     assert world.engine.deficits(world.account) == 0
-    notes = world.engine.notes()
-    world.auction.sync(world.account)
-    assert world.engine.notes() == notes
 
 
 # -- deleveraging
@@ -241,10 +238,11 @@ def test_sync__equity_falls_under_zero__noted_and_cleared(world: World) -> None:
     ("standing", "needed"),
     [
         (SOLVENT, CURVE.t_one),
-        (replace(SOLVENT, collateral=10 * USD), CURVE.t_end),
+        (replace(SOLVENT, collateral=SOLVENT.requirement // 100), CURVE.t_one),
+        (replace(SOLVENT, collateral=SOLVENT.requirement // 100 + 1), CURVE.t_end),
         (INSOLVENT, CURVE.t_end),
     ],
-    ids=["solvent", "solvent with collateral", "insolvent"],
+    ids=["solvent", "solvent with dust", "solvent with collateral", "insolvent"],
 )
 def test_deleverage__before_the_curve_ran_out__refused(
     world: World, standing: Standing, needed: int

@@ -135,7 +135,8 @@ def test_moves__stale_feeds__no_start_and_the_clock_is_stopped_once() -> None:
     [
         ({"elapsed": 599}, False),
         ({"elapsed": 600}, True),
-        ({"elapsed": 600, "collateral": 1}, False),
+        ({"elapsed": 600, "collateral": FACTS.requirement // 100}, True),
+        ({"elapsed": 600, "collateral": FACTS.requirement // 100 + 1}, False),
         ({"elapsed": 600, "negative": True}, False),
         ({"elapsed": 1_200, "negative": True}, True),
         ({"elapsed": 0, "perps": 0}, True),
