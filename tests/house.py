@@ -10,30 +10,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from eth_utils.crypto import keccak
-
 from plimsoll.compiler import compile_contract, compile_path
 from plimsoll.deployment.abi import PARTS
 from plimsoll.evm import Evm
 from plimsoll.evm.backend import create_address
+from plimsoll.evm.storage import slot_of
 from plimsoll.model.standard_margin import MarketParameters, Quote
 
 TESTS = Path(__file__).parent
 COIN_CAP = 10**24
 CAP_RAMP = 3_600
-
-
-def slot_of(base: int, kind: str, *keys: int) -> int:
-    """Storage slot of an entry in nested mappings and arrays of words; `kind` is the Vyper type."""
-    slot = base
-    for key in keys:
-        if kind.startswith("HashMap["):
-            raw = slot.to_bytes(32, "big") + key.to_bytes(32, "big")
-            slot = int.from_bytes(keccak(raw), "big")
-            kind = kind.split(", ", 1)[1].removesuffix("]")
-        else:
-            slot += key
-    return slot
 
 
 def deploy_auction(evm: Evm, engine: str, fund: str, governance: str, curve: Any) -> Any:

@@ -387,9 +387,12 @@ class House(Accounts):
         self.cash.note(account, deficit)
 
     @transaction
-    def sell_slice(self, account: int, bidder: int, t: SliceTerms) -> SliceResult:
-        """Sell a pro-rata slice of a frozen account; the bidder must meet R_init afterwards."""
-        return waterfall.sell_slice(self, account, bidder, t)
+    def sell_slice(self, account: int, bidder: int, t: SliceTerms, brought: int = 0) -> SliceResult:
+        """Sell a pro-rata slice of a frozen account; the bidder must meet R_init afterwards.
+
+        `brought`: token units that the bidder's callback pays in before that check.
+        """
+        return waterfall.sell_slice(self, account, bidder, t, brought)
 
     @transaction
     def deleverage(self, account: int, buyer: int, t: DeleverageTerms) -> DeleverageResult:

@@ -7,7 +7,7 @@ unix seconds, caps 1e-4. What lies in the engine's bucket is passed in or change
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plimsoll.model.vault import Refused, ceil_div
 
@@ -61,9 +61,22 @@ class Fund:
     window_start: int = -1
     window_base: int = 0
     window_used: int = 0
+    windows: int = 0  # begun so far
     market_used: dict[int, int] = field(default_factory=dict)  # in the running window
+    market_words: dict[int, tuple[int, int]] = field(default_factory=dict)  # window, used in it
     budget_start: int = 0
     budget_used: int = 0
+
+    def copy(self) -> Fund:
+        """A copy that later changes do not reach."""
+        other = replace(
+            self,
+            shares=dict(self.shares),
+            market_used=dict(self.market_used),
+            market_words=dict(self.market_words),
+        )
+        other.requests = {owner: replace(one) for owner, one in self.requests.items()}
+        return other
 
     # -- drip
 
@@ -90,7 +103,8 @@ class Fund:
         """Book the bucket's changes; returns the assets."""
         self.locked_qu, end = self.seen(now)
         self.known_qu = self.bucket_qu
-        self.drip_start, self.drip_end = now, max(end, now)
+        # Where nothing is undripped no time is kept.
+        self.drip_start, self.drip_end = (now, max(end, now)) if self.locked_qu else (0, 0)
         return (self.known_qu - self.locked_qu) // TOKEN
 
     # -- shares
@@ -235,13 +249,24 @@ class Fund:
 
     def draw(self, market: int, amount_qu: int, now: int) -> int:
         """Returns qu granted; the caller moves the money out of `bucket_qu`. Books no income."""
-        if self.window_start < 0 or now >= self.window_start + self.terms.window:
+        if self._window_over(now):
             self.window_start, self.window_base, self.window_used = now, self.bucket_qu, 0
             self.market_used = {}
+            self.windows += 1
         granted = min(amount_qu, self._grantable(market, self.bucket_qu))
         self.window_used += granted
         self.market_used[market] = self.market_used.get(market, 0) + granted
+        self.market_words[market] = (self.windows, self.market_used[market])
         return granted
+
+    def drawable(self, market: int, now: int) -> int:
+        """The most that one draw would grant, qu."""
+        if not self._window_over(now):
+            return self._grantable(market, self.bucket_qu)
+        return Fund(self.terms, window_base=self.bucket_qu)._grantable(market, self.bucket_qu)
+
+    def _window_over(self, now: int) -> bool:
+        return self.window_start < 0 or now >= self.window_start + self.terms.window
 
     def _grantable(self, market: int, bucket: int) -> int:
         terms, base = self.terms, self.window_base

@@ -37,6 +37,12 @@ class Intent:
 
 def check(intent: Intent, free: int, curve: Curve, now: int) -> None:
     """Raise `Refused` where it cannot be committed; `free`: E_init - R_init, qu."""
+    check_terms(intent, curve, now)
+    check_margin(intent, free, curve)
+
+
+def check_terms(intent: Intent, curve: Curve, now: int) -> None:
+    """Raise `Refused` where a field is out of its range, or the intent over before it began."""
     rules = (
         0 < intent.capacity < LIMIT,
         0 < intent.largest < LIMIT,
@@ -48,6 +54,10 @@ def check(intent: Intent, free: int, curve: Curve, now: int) -> None:
         raise Refused("OutOfRange")
     if intent.expiry < now:
         raise Refused("Expired")
+
+
+def check_margin(intent: Intent, free: int, curve: Curve) -> None:
+    """Raise `Refused` where the free initial margin (qu) is short."""
     if free < -(-intent.capacity * TOK * curve.intent_margin // NANO):
         raise Refused("IntentMargin")
 
@@ -81,7 +91,12 @@ def fill(
 
 def left(intent: Intent, standing: Standing, sold: Slice) -> Intent | None:
     """The intent after a fill; None where its capacity is used up and its account is thawed."""
-    used = -(-(standing.requirement * sold.fraction // ONE) // TOK)
+    return left_after(intent, standing.requirement * sold.fraction // ONE)
+
+
+def left_after(intent: Intent, sold: int) -> Intent | None:
+    """`left` by the R sold, qu; counted rounded up."""
+    used = -(-sold // TOK)
     if used >= intent.capacity:
         return None
     return replace(intent, capacity=intent.capacity - used)

@@ -6,6 +6,7 @@ Functions on the engine's state for `House` to wrap into all-or-nothing calls; m
 from __future__ import annotations
 
 from plimsoll.model.accounts import DEGRADED, Accounts
+from plimsoll.model.cash import TOK
 from plimsoll.model.engine_types import (
     CLOSED,
     ISOLATED,
@@ -32,8 +33,13 @@ def _collateral_value(house: Accounts, account: int, a: Account) -> tuple[int, i
     return found.collateral, found.collateral - min(found.linear, found.collateral)
 
 
-def sell_slice(house: Accounts, account: int, bidder: int, t: SliceTerms) -> SliceResult:
-    """Sell a pro-rata slice of a frozen account; the bidder must meet R_init afterwards."""
+def sell_slice(
+    house: Accounts, account: int, bidder: int, t: SliceTerms, brought: int = 0
+) -> SliceResult:
+    """Sell a pro-rata slice of a frozen account; the bidder must meet R_init afterwards.
+
+    `brought`: token units that the bidder's callback pays in before that check.
+    """
     require(house.pause < CLOSED, "MarketPaused")
     cash = house.cash
     cash.accrue(house.now)
@@ -59,6 +65,9 @@ def sell_slice(house: Accounts, account: int, bidder: int, t: SliceTerms) -> Sli
         after, _ = _collateral_value(house, account, a)
         moved += before - after
     a, b, result = _pay_slice(house, a, b, t, moved)
+    if brought:
+        cash.move_vault(brought)
+        b = house.credit(b, brought * TOK)
     house.accounts[account], house.accounts[bidder] = a, b
     require(b.mode != ISOLATED or len(b.markets) < 2, "WrongMode")
     _require_bidder(house, bidder)
