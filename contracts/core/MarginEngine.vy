@@ -98,7 +98,7 @@ def deposit(account: uint256, amount: uint256):
 def withdraw(account: uint256, amount: uint256, receiver: address):
     """
     @notice Takes quote tokens out of an account; beyond its cash it borrows against its other collateral.
-            Fresh and open profit cannot leave. While pending deficits exceed the fund the account gets an advance
+            Fresh and open profit cannot leave. While pending deficits exceed half of the fund it gets an advance
             less its share of the excess, and its shares stay in escrow until that resolves.
     @param account Account id; only its owner may call.
     @param amount Token units.

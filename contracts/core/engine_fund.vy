@@ -32,7 +32,7 @@ uses: withdrawal_escrow
 @external
 def release(account: uint256):
     """
-    @notice Settles an account's escrow once the fund covers all pending deficits. Anyone may call.
+    @notice Settles an account's escrow once half of the fund covers all pending deficits. Anyone may call.
     @param account Account id.
     """
     w: uint256 = cash_interest._accrue()

@@ -3,7 +3,7 @@
 @title withdrawal_escrow
 @license AGPL-3.0-only
 @notice Losses known before they are recognised: the deficits noted of accounts in auction, and, while the
-        fund does not cover them, withdrawals that wait in escrow and bear their share.
+        fund may not cover them, withdrawals that wait in escrow and bear their share.
 """
 from contracts.core import accounts
 from contracts.core import cash
@@ -38,12 +38,13 @@ def _note(account: uint256, deficit: uint256):
 @view
 def _excess() -> uint256:
     """
-    @notice Pending deficits the fund does not cover, quote units.
+    @notice Pending deficits beyond half of the fund, quote units. No more counts: its caps keep it from paying
+            all it has at once, and what it may not pay others will.
     """
     pending: uint256 = cash.deficits & cash.M96
     if pending == 0:
         return 0
-    return pending - min(pending, cash._fund())
+    return pending - min(pending, cash._fund() // 2)
 
 
 @internal
@@ -54,7 +55,7 @@ def _escrow(
     @notice A withdrawal while a known loss has no payer yet: shares worth the amount go to escrow, where they
             bear the loss, and the account gets an advance less its share of the excess.
     @param amount Token units asked.
-    @param excess Deficits beyond the fund, quote units.
+    @param excess Deficits beyond half of the fund, quote units.
     @return The account's head; token units to pay now.
     """
     asked: uint256 = amount * cash.TOK

@@ -127,7 +127,7 @@ class House(Accounts):
 
     @transaction
     def release(self, account: int) -> None:
-        """Settle an escrow once the fund covers all pending deficits."""
+        """Settle an escrow once half of the fund covers all pending deficits."""
         self.cash.accrue(self.now)
         a = self.account(account)
         self.accounts[account] = a._replace(cash=self.cash.release(account, a.cash))

@@ -255,7 +255,7 @@ def _deficits_record(snapshot: Snapshot) -> dict[str, Any]:
     one, fund = snapshot.deficits, snapshot.fund.bucket
     return {
         "pending_usd": _usd(one.pending),
-        "excess_usd": _usd(max(0, one.pending - fund)),
+        "excess_usd": _usd(max(0, one.pending - fund // 2)),
         "hole_usd": _usd(one.hole),
         "owed_usd": _usd(one.owed),
         "pot_usd": _usd(one.pot),

@@ -224,11 +224,12 @@ def _show_deficits(told: Record, console: Any) -> None:
     _title(
         console,
         "Deficits",
-        "Negative equity seen in auctions. While the fund does not cover it, withdrawals wait for "
-        "their share of it; what nobody pays lowers everybody's cash, and income pays that back.",
+        "Negative equity seen in auctions. Beyond half of the fund, withdrawals wait for their "
+        "share of it; what nobody pays lowers everybody's cash, and income pays that back.",
     )
     excess = Decimal(one["excess_usd"])
-    text = f"pending {_usd(one['pending_usd'])} USD, beyond the fund {_usd(one['excess_usd'])}"
+    pending, beyond = _usd(one["pending_usd"]), _usd(one["excess_usd"])
+    text = f"pending {pending} USD, beyond half of the fund {beyond}"
     console.print(text, style="red" if excess else None, highlight=False)
     if one["withdrawals_wait"]:
         console.print("withdrawals wait in escrow for their share", style="red")
