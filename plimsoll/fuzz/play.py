@@ -14,12 +14,12 @@ from typing import Any
 
 from plimsoll.fuzz.calls import NO_LIMIT, TAKER, Call
 from plimsoll.fuzz.curves import random_curve
+from plimsoll.fuzz.marks import Marks
 from plimsoll.fuzz.stand import KEEPERS, TRADERS
 from plimsoll.fuzz.twin import Twin
 from plimsoll.model.accounts import root_of
 from plimsoll.model.auction import NANO, ONE, Standing
 from plimsoll.model.cash import TOK
-from plimsoll.model.engine_types import DeleverageResult
 from plimsoll.model.liquidation import exhausted
 from plimsoll.model.standard_margin import IM_SCALE, Leg, leg_margin
 
@@ -84,23 +84,14 @@ class Play:
     def do(self, *call: Any) -> tuple[str, Any]:
         """One call on both sides, kept."""
         self.calls.append(list(call))
+        before = Marks(self.twin, call)
         error, value = self.twin.apply(self.calls[-1])
         name = call[0]
         self.seen[f"{name} {error}" if error else name] += 1
         if not error:
-            self._count(name, value)
+            for step in before.met(value):
+                self.seen[f"= {step}"] += 1
         return error, value
-
-    def _count(self, name: str, value: Any) -> None:
-        if name in ("bid", "fill", "flash") and value < 0:
-            self.seen["= insurance"] += 1
-        elif isinstance(value, DeleverageResult):
-            self.seen["= deleveraged"] += 1
-            for step in ("charged", "socialised"):
-                if getattr(value, step):
-                    self.seen[f"= {step}"] += 1
-            if value.from_fund:
-                self.seen["= insurance"] += 1
 
     def run(self) -> None:
         """From an empty house to the last identity."""
@@ -112,12 +103,19 @@ class Play:
                     self.do("start", account, self._anybody())
             for _ in range(self.rnd.randrange(2, 10)):
                 self._move()
+        if self.seen["= deleveraged"] > 1:
+            self.seen["= deleveraged again"] += 1
         self.twin.check()
 
     def _move(self) -> None:
+        cash, rnd = self.twin.house.cash, self.rnd
+        if cash.excess() and rnd.random() < 0.15:  # a loss is known: who is first out?
+            self._withdraw()
+        elif cash.escrows and rnd.random() < 0.2:
+            self._release()
         chance = 0.75 if self._running() else IDLE_SALES
-        table = SALES if self.rnd.random() < chance else OTHERS
-        self.moves[self.rnd.choices(list(table), list(table.values()))[0]]()
+        table = SALES if rnd.random() < chance else OTHERS
+        self.moves[rnd.choices(list(table), list(table.values()))[0]]()
 
     # -- looking
 
@@ -128,7 +126,8 @@ class Play:
         found = []
         for number in range(self.number):
             account = self.twin.stand.ids[number]
-            if not self.twin.house.account(account).markets:
+            a = self.twin.house.account(account)
+            if not (a.markets or a.collateral or a.cash.shares < 0):
                 continue
             standing = self._standing(number)
             if standing.counted < standing.requirement:
@@ -182,7 +181,9 @@ class Play:
         if rnd.random() < 0.6:
             self.do("sponsor", self._dollars(2, 5))
             self.do("budget", 10**21)
-        self.do("deposit", 0, self._dollars(5, 8), 0)
+        # Mostly somebody is rich; where nobody is, a loss may be more than all the cash there is.
+        rich = rnd.random() < 0.85
+        self.do("deposit", 0, self._dollars(5, 8) if rich else self._dollars(2.5, 4), 0)
         for number in range(1, self.number):
             self.do("deposit", number, self._dollars(2, 5.5), number)
         if rnd.random() < 0.2:
@@ -190,6 +191,8 @@ class Play:
         for number in range(1, self.number):
             if rnd.random() < 0.2:
                 self._coin_of(number)
+            if rnd.random() < 0.08:
+                self._loan(number)
             if rnd.random() < 0.15:
                 self.do("mode", number, 1)
             if rnd.random() < 0.2:
@@ -278,32 +281,48 @@ class Play:
     def _gap(self) -> None:
         """Prices move against somebody until E is some multiple of R, from over 1 far below 0."""
         rnd, house, ids = self.rnd, self.twin.house, self.twin.stand.ids
-        holders = [i for i in range(self.number) if house.account(ids[i]).markets]
+        heads = [house.account(ids[i]) for i in range(self.number)]
+        holders = [i for i, a in enumerate(heads) if a.markets or a.collateral]
         if holders:
-            goals = (rnd.uniform(0.9, 1.06), rnd.uniform(-0.5, 0.95), -(10 ** rnd.uniform(-0.5, 1)))
+            deep = -(10 ** rnd.uniform(-0.5, 1.7))
+            goals = (rnd.uniform(0.9, 1.06), rnd.uniform(-0.5, 0.95), deep)
             self._press(rnd.choice(holders), rnd.choices(goals, (2, 3, 5))[0])
         if rnd.random() < 0.5:
             self.do("wait", rnd.choice((15, 60, 600, 7_200, rnd.randrange(1, 100_000))))
 
+    def _exposures(self, number: int) -> dict[int, int]:
+        """What an account gains as a feed's price doubles, qu: legs and collateral."""
+        house, account = self.twin.house, self.twin.stand.ids[number]
+        found: Counter[int] = Counter()
+        for market in sorted(house.account(account).markets):
+            position = house.position(account, market)
+            lots = house.book(market).touch(position, self.twin.basis(market)).lots
+            if not self._closed(market):
+                found[market + 1] += lots * self.twin.quotes[market + 1].mark
+        for asset, terms in self.twin.stand.facts.assets.items():
+            held = self._held(number, asset)
+            if held:
+                mark = self.twin.quotes[terms.feed].mark
+                found[terms.feed] += held * mark * 10**6 // 10**terms.decimals
+        return dict(found)
+
+    def _held(self, number: int, asset: int) -> int:
+        ledger = self.twin.house.custody.ledger  # type: ignore[attr-defined]
+        held: int = ledger.balance(self.twin.stand.ids[number], asset)
+        return held
+
     def _press(self, number: int, goal: float, steady: bool = False) -> None:
         """Prices of all an account holds move alike, for or against it, until about E = goal R."""
-        standing, account = self._standing(number), self.twin.stand.ids[number]
-        legs, notional, net = {}, 0, 0
-        for market in sorted(self.twin.house.account(account).markets):
-            position = self.twin.house.position(account, market)
-            lots = self.twin.house.book(market).touch(position, self.twin.basis(market)).lots
-            if not self._closed(market):
-                legs[market] = lots
-                notional += abs(lots) * self.twin.quotes[market + 1].mark
-                net += lots * self.twin.quotes[market + 1].mark
+        standing, held = self._standing(number), self._exposures(number)
+        size, net = sum(map(abs, held.values())), sum(held.values())
         wanted = goal * standing.requirement
-        span = notional - wanted * net / max(1, notional)  # R moves with the notional
-        if notional == 0 or span <= 0:
+        span = size - wanted * net / max(1, size)  # R moves with the notional
+        if size == 0 or span <= 0:
             return
         shock = (standing.equity - wanted) / span
-        for market, lots in legs.items():
-            change = min(max(-shock if lots > 0 else shock, -0.97), 20)
-            self._set(market + 1, int(self.twin.quotes[market + 1].mark * (1 + change)), steady)
+        for feed, exposure in held.items():
+            change = min(max(-shock if exposure > 0 else shock, -0.97), 20)
+            self._set(feed, int(self.twin.quotes[feed].mark * (1 + change)), steady)
 
     def _closed(self, market: int) -> bool:
         return self.twin.house.configs[market].status == 3
@@ -515,16 +534,25 @@ class Play:
 
     def _coin_of(self, number: int) -> None:
         rnd, asset = self.rnd, self.rnd.choice((1, 2))
-        terms = self.twin.stand.facts.assets[asset]
-        mark = self.twin.quotes[terms.feed].mark
-        held = self.twin.house.custody.ledger.balance(  # type: ignore[attr-defined]
-            self.twin.stand.ids[number], asset
-        )
+        held = self._held(number, asset)
         if held and rnd.random() < 0.5:
             self.do("coin_out", number, asset, rnd.choice((held, held // 2, held + 1)))
             return
-        worth = self._dollars(2, 5.5)  # 1e-6 USD
+        self._pledge(number, asset, self._dollars(2, 5.5))
+
+    def _pledge(self, number: int, asset: int, worth: int) -> None:
+        """Collateral worth so many 1e-6 USD."""
+        terms = self.twin.stand.facts.assets[asset]
+        mark = self.twin.quotes[terms.feed].mark
         self.do("coin_in", number, asset, max(1, worth * 1_000 * 10**terms.decimals // mark))
+
+    def _loan(self, number: int) -> None:
+        """Collateral, and cash out on its strength."""
+        worth = self._dollars(3, 6)
+        self._pledge(number, self.rnd.choice((1, 2)), worth)
+        account = self.twin.house.account(self.twin.stand.ids[number])
+        cash = max(self.twin.house.cash.value(account.cash), 0) // TOK
+        self.do("withdraw", number, cash + int(worth * self.rnd.uniform(0.2, 0.74)))
 
     def _insure(self) -> None:
         self.do(self.rnd.choice(("insure", "sponsor")), self._dollars(2, 5))

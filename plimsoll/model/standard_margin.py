@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field, fields
+from functools import lru_cache
 from math import isqrt
 
 NANO = 10**9
@@ -135,9 +136,17 @@ def unpack_float(f: int) -> int:
 
 def value(word: int, name: str) -> int:
     """One value of a hot or ramp word, floats unpacked."""
-    shift, width = LAYOUT[name]
-    raw = (word >> shift) & ((1 << width) - 1)
-    return unpack_float(raw) if name in FLOATS else raw
+    return _values(word >> STATE_BITS)[name]
+
+
+@lru_cache(maxsize=4_096)
+def _values(packed: int) -> dict[str, int]:
+    """All values of a word without its state bits; markets change theirs seldom."""
+    found = {}
+    for name, (shift, width) in LAYOUT.items():
+        raw = (packed >> (shift - STATE_BITS)) & ((1 << width) - 1)
+        found[name] = unpack_float(raw) if name in FLOATS else raw
+    return found
 
 
 def packed_up(amount: int, name: str) -> int:
@@ -208,6 +217,8 @@ def in_force(target: int, ramp: int, now: int) -> int:
 
 def stricter(a: int, b: int) -> int:
     """The larger of each pair of values; state bits of `a`."""
+    if a >> STATE_BITS == b >> STATE_BITS:
+        return a
     word = a & STATE_MASK
     for name, (shift, width) in LAYOUT.items():
         chosen = b if value(a, name) < value(b, name) else a
