@@ -3,10 +3,12 @@
 """
 @title MarginEngineDeleveraging
 @license AGPL-3.0-only
-@notice Fourth bytecode of the margin engine: the last step, deleveraging. Runs by delegate call on
-        MarginEngine's storage; called directly it sees only its own empty one, where nobody is the auction.
+@notice Fourth bytecode of the margin engine: the last step, deleveraging, and by what the fund divides a
+        negative equity. Runs by delegate call on MarginEngine's storage; called directly it sees only its
+        own empty one, where nobody is the auction.
 @custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
 """
+from contracts.core import account_exposures
 from contracts.core import accounts
 from contracts.core import cash
 from contracts.core import cash_interest
@@ -49,7 +51,17 @@ initializes: deleveraging[
     socialised_loss := socialised_loss,
     withdrawal_escrow := withdrawal_escrow
 ]
+initializes: account_exposures[
+    accounts := accounts,
+    cash := cash,
+    cash_interest := cash_interest,
+    health := health,
+    ledger := ledger,
+    sale := sale
+]
 # fmt: on
+
+exports: account_exposures.exposures
 
 
 @deploy

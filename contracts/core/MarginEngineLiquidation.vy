@@ -138,9 +138,9 @@ def standing(account: uint256) -> IMarginEngine.Standing:
 @external
 @reentrant
 @raw_return
-def __default__() -> Bytes[1024]:
+def __default__() -> Bytes[2400]:
     """
     @notice Every other function lives in the next bytecode and runs there on this contract's storage. The lock is
             taken by the function itself, in the transient slot all four share; this door only forwards.
     """
-    return raw_call(NEXT, msg.data, max_outsize=1024, is_delegate_call=True)
+    return raw_call(NEXT, msg.data, max_outsize=2400, is_delegate_call=True)

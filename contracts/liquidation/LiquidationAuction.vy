@@ -285,8 +285,8 @@ def deleverage(account: uint256, buyer: uint256):
     )
     limit: uint256 = 0
     if standing.equity < 0:
-        limit = extcall auction_ports.FUND.draw(
-            auction_sale.WHOLE_ACCOUNT, slices._worst_deficit(standing, curve[0], run.elapsed)
+        limit = auction_sale._drawn(
+            account, slices._worst_deficit(standing, curve[0], run.elapsed)
         )
     result: IMarginEngine.DeleverageResult = extcall auction_ports.ENGINE.deleverage(
         account,

@@ -19,8 +19,6 @@ uses: auction_ports
 
 ONE: constant(uint256) = 10**18
 NANO: constant(uint256) = 10**9
-# A slice spans all of an account's markets: the fund books its payouts under this id.
-WHOLE_ACCOUNT: constant(uint256) = 256
 
 
 @internal
@@ -51,7 +49,7 @@ def _sell(
     offer: slices.Slice = slices._slice(standing, position, words, run.elapsed, max_fraction)
     limit: uint256 = 0
     if offer.insolvent:
-        offer, limit = self._funded(standing, position.requirement, offer)
+        offer, limit = self._funded(account, standing, position.requirement, offer)
     sold: uint256 = position.requirement * offer.fraction // ONE
     result: IMarginEngine.SliceResult = extcall auction_ports.ENGINE.sell_slice(
         account,
@@ -103,8 +101,20 @@ def _check_sale(position: slices.Position, over: bool):
 
 
 @internal
+def _drawn(account: uint256, amount: uint256) -> uint256:
+    """
+    @notice Asks the fund to pay for an account's negative equity, in the markets it is exposed to.
+    @param amount qu.
+    @return qu granted.
+    """
+    return extcall auction_ports.FUND.draw(
+        staticcall auction_ports.ENGINE.exposures(account), amount
+    )
+
+
+@internal
 def _funded(
-    standing: IMarginEngine.Standing, requirement: uint256, offer: slices.Slice
+    account: uint256, standing: IMarginEngine.Standing, requirement: uint256, offer: slices.Slice
 ) -> (slices.Slice, uint256):
     """
     @notice Asks the fund for an insolvent slice's price, and shrinks the slice to what it grants.
@@ -121,7 +131,7 @@ def _funded(
         lot = min(20 * requirement // standing.smallest, need)
     if offer.capped:
         slack += lot
-    limit: uint256 = extcall auction_ports.FUND.draw(WHOLE_ACCOUNT, need + slack)
+    limit: uint256 = self._drawn(account, need + slack)
     if limit < need + slack:
         if not offer.capped:
             slack += lot  # no whole account any more

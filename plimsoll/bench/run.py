@@ -53,6 +53,7 @@ def measure(progress: Callable[[str], None] | None = None) -> tuple[Gas, Breakdo
             ("oracle", _oracle),
             ("surfaces", _surfaces),
             ("auctions", _auctions),
+            ("insolvent", _insolvent),
             ("before auctions", _pre_liquidations),
             ("intents", _intents),
             *((f"{n} holders", _whole_waterfall(n)) for n in HOLDERS),
@@ -242,6 +243,32 @@ def _auctions(house: House) -> Gas:
             gas[f"auction_bid_{count}"] = house.do(liquidator, "LiquidationAuction", "bid", *bid)
             if count == 8:
                 gas["auction_start_8"] = start
+        house.check()
+        house.revert(before)
+    return gas
+
+
+def _insolvent(house: House) -> Gas:
+    """Insolvent accounts of 8 and of one position: the fund pays, by market. The second alike."""
+    gas: Gas = {}
+    maker, keeper = house.actor("maker", RICH), house.actor("keeper", 1_000)
+    house.insure(1_000_000)
+    for count in (8, 1):
+        before = house.snapshot()
+        liquidator = house.actor("liquidator", RICH)
+        house.open_markets(liquidator, maker, range(count), 1)
+        debtors = [house.actor(f"debtor{number}", 8_000) for number in range(2)]
+        for debtor in debtors:
+            house.open_markets(debtor, maker, range(count), 24 // count)
+        house.set_price(PRICE * 80 // 100)
+        for debtor in debtors:
+            house.do(keeper, "LiquidationAuction", "start", debtor.id())
+            house.chain.advance(48)
+            bid = (debtor.id(), liquidator.id(), 0, ONE, 2**200, FOREVER)
+            used = house.do(liquidator, "LiquidationAuction", "bid", *bid)
+            gas[f"auction_bid_insolvent_{count}"] = used
+        if house.read("InsuranceFund", "drawable", 0) >= 10**15 * 500_000:
+            raise AssertionError("expected the fund to have paid, it did not")
         house.check()
         house.revert(before)
     return gas

@@ -96,6 +96,8 @@ EXTRA: tuple[Operation, ...] = (
     Operation("realise", "a position's loss to cash, by its owner"),
     Operation("commit_intent", "an account that holds a position promises to take slices"),
     Operation("pre_liquidate_1", "slice of one perp of an account in the band, bidder holds it"),
+    Operation("auction_bid_insolvent_8", "insolvent account of 8 positions, the fund pays in all"),
+    Operation("auction_bid_insolvent_1", "insolvent account of one position, the fund pays"),
     Operation("deleverage_1_no_deficit", "solvent account: nobody pays"),
     Operation("deleverage_1_fund_pays", "insolvent account: the fund pays all"),
     Operation("deleverage_1_holders_10", "deleverage_1 with 10 holders opposite"),

@@ -13,9 +13,10 @@ from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 from plimsoll.fuzz.stand import TRADERS
+from plimsoll.model.accounts import LOANS
 from plimsoll.model.auction import Curve
 from plimsoll.model.engine_types import Fill
-from plimsoll.model.fund import Terms
+from plimsoll.model.fund import Terms, exposure_words
 from plimsoll.model.intents import Intent
 from plimsoll.model.liquidation import FOREVER
 from plimsoll.model.standard_margin import Quote
@@ -418,13 +419,19 @@ def look(twin: Twin, number: int) -> Both:
 
     def mine() -> Any:
         house = model.house.accrued()
-        return tuple(house.standing(account)), tuple(house.margin(account)), model.drawable()
+        return (
+            tuple(house.standing(account)),
+            tuple(house.margin(account)),
+            exposure_words(house.exposures(account)),
+            [model.drawable(market) for market in (0, LOANS)],
+        )
 
     def theirs() -> Any:
         return (
             tuple(stand.engine.standing(account)),
             tuple(stand.engine.margin(account)),
-            stand.fund.drawable(256),
+            list(stand.engine.exposures(account)),
+            [stand.fund.drawable(market) for market in (0, LOANS)],
         )
 
     twin.seen[account] = twin.auction_id(account)

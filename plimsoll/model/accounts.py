@@ -27,6 +27,7 @@ from plimsoll.model.standard_margin import Assessment, Leg, Quote
 DEGRADED = 1
 MAX_LEGS = 72
 FRESH_LIMIT = 2**80 - 1
+LOANS = 256  # the market that debt counts as where a deficit is divided
 EMPTY = Account()
 NOTHING = Position()
 
@@ -269,6 +270,23 @@ class Accounts:
         """Lots of the smallest leg as a touch now leaves it, 0 without legs. No price enters."""
         touched = (self.book(m).touch(self.position(account, m), 0).lots for m in a.markets)
         return min((abs(lots) for lots in touched if lots), default=0)
+
+    def exposures(self, account: int) -> list[tuple[int, int]]:
+        """What a deficit is divided by: markets rising, LOANS last, each with its weight in qu.
+
+        At the stored indices; `accrued().exposures(...)` at `now`.
+        """
+        a, parts = self.account(account), []
+        for market in sorted(a.markets):
+            book, (basis, quote) = self.book(market), self.peek(market)
+            lots, g, spill = book.touch(self.position(account, market), basis)
+            value = lots * (basis - book.side(lots).x) + g + spill
+            parts.append((market, abs(lots) * quote.mark + max(-value, 0)))
+        owed = -self.cash.value(a.cash)
+        if owed > 0 and a.collateral:
+            holdings = self.custody.holdings(account)
+            owed -= self.risk.assess([], holdings, self.now).collateral
+        return [*parts, (LOANS, owed)] if owed > 0 else parts
 
     def margin(self, account: int) -> Margin:
         """E, R, E_init and R_init as of the accrued indices."""

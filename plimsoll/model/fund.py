@@ -7,8 +7,11 @@ unix seconds, caps 1e-4. What lies in the engine's bucket is passed in or change
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 
+from plimsoll.model.accounts import LOANS
 from plimsoll.model.vault import Refused, ceil_div
 
 TOKEN = 10**9  # qu of one token unit
@@ -16,6 +19,7 @@ VIRTUAL_SHARES = 10**6
 MAX_ASSETS = 10**18  # token units
 SCALE = 10_000
 BUDGET_WINDOW = 86_400
+MAX_ASKED = 2**96 - 1  # qu; no bucket is larger
 
 
 @dataclass
@@ -25,6 +29,15 @@ class Request:
     shares: int = 0
     ready: int = 0
     closes: int = 0
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A market's part of a draw: its share of what was asked and what it grants, qu."""
+
+    market: int
+    asked: int
+    granted: int
 
 
 @dataclass
@@ -247,31 +260,66 @@ class Fund:
         self.keeper_qu += moved
         return moved
 
-    def draw(self, market: int, amount_qu: int, now: int) -> int:
-        """Returns qu granted; the caller moves the money out of `bucket_qu`. Books no income."""
+    def draw(self, parts: Sequence[tuple[int, int]], amount_qu: int, now: int) -> list[Grant]:
+        """What each market with a share of the amount grants.
+
+        `parts`: (market, weight in qu), markets rising, LOANS last. The caller moves the money out
+        of `bucket_qu`. Books no income. Refused BadArgument.
+        """
+        if not any(weight for _, weight in parts):
+            parts = [(LOANS, 1)]
+        if any(first[0] >= second[0] for first, second in pairwise(parts)):
+            raise Refused("BadArgument")
         if self._window_over(now):
             self.window_start, self.window_base, self.window_used = now, self.bucket_qu, 0
             self.market_used = {}
             self.windows += 1
-        granted = min(amount_qu, self._grantable(market, self.bucket_qu))
-        self.window_used += granted
-        self.market_used[market] = self.market_used.get(market, 0) + granted
-        self.market_words[market] = (self.windows, self.market_used[market])
-        return granted
+        shares = _cut(min(amount_qu, MAX_ASKED), [weight for _, weight in parts])
+        grants = [
+            Grant(market, share, min(share, self._market_room(market)))
+            for (market, _), share in zip(parts, shares, strict=True)
+            if share
+        ]
+        limit = self._limit()
+        if sum(grant.granted for grant in grants) > limit:
+            cuts = _cut(limit, [grant.granted for grant in grants])
+            grants = [replace(g, granted=cut) for g, cut in zip(grants, cuts, strict=True)]
+        for grant in grants:
+            self.window_used += grant.granted
+            used = self.market_used.get(grant.market, 0)
+            self.market_used[grant.market] = used + grant.granted
+            if grant.granted:
+                self.market_words[grant.market] = (self.windows, used + grant.granted)
+        return grants
 
     def drawable(self, market: int, now: int) -> int:
-        """The most that one draw would grant, qu."""
-        if not self._window_over(now):
-            return self._grantable(market, self.bucket_qu)
-        return Fund(self.terms, window_base=self.bucket_qu)._grantable(market, self.bucket_qu)
+        """The most that a draw under one market alone would grant, qu."""
+        fund = self
+        if self._window_over(now):
+            fund = Fund(self.terms, bucket_qu=self.bucket_qu, window_base=self.bucket_qu)
+        return min(fund._limit(), fund._market_room(market))
 
     def _window_over(self, now: int) -> bool:
         return self.window_start < 0 or now >= self.window_start + self.terms.window
 
-    def _grantable(self, market: int, bucket: int) -> int:
-        terms, base = self.terms, self.window_base
+    def _limit(self) -> int:
         return min(
-            bucket * terms.per_event // SCALE,
-            max(base * terms.per_window // SCALE - self.window_used, 0),
-            max(base * terms.per_market // SCALE - self.market_used.get(market, 0), 0),
+            self.bucket_qu * self.terms.per_event // SCALE,
+            max(self.window_base * self.terms.per_window // SCALE - self.window_used, 0),
         )
+
+    def _market_room(self, market: int) -> int:
+        cap = self.window_base * self.terms.per_market // SCALE
+        return max(cap - self.market_used.get(market, 0), 0)
+
+
+def exposure_words(parts: Sequence[tuple[int, int]]) -> list[int]:
+    """(market, weight in qu) pairs as the engine's `exposures` packs them."""
+    return [market << 128 | weight for market, weight in parts]
+
+
+def _cut(amount: int, weights: Sequence[int]) -> list[int]:
+    """The amount cut at the sums of the weights, each cut rounded down; the parts add up to it."""
+    total = sum(weights)
+    cuts = [amount * upto // total for upto in accumulate(weights)]
+    return [upto - before for before, upto in pairwise([0, *cuts])]

@@ -34,7 +34,6 @@ from plimsoll.model.rounding import ModelError, require
 from plimsoll.model.vault import Refused as FundRefused
 
 AUCTIONS_STOPPED = 3
-WHOLE_ACCOUNT = 256  # the fund books payouts for slices under this id
 FOREVER = 2**256 - 1
 NOBODY = 0
 
@@ -467,9 +466,9 @@ class Liquidations:
         """Book the bucket's changes."""
         self._of_fund().sync(self.house.now)
 
-    def drawable(self) -> int:
-        """The most that one draw would grant, qu."""
-        return self._of_fund().drawable(WHOLE_ACCOUNT, self.house.now)
+    def drawable(self, market: int) -> int:
+        """The most that one draw for one market would grant, qu."""
+        return self._of_fund().drawable(market, self.house.now)
 
     def _of_fund(self) -> Fund:
         """The fund, told what lies in the engine's buckets."""
@@ -478,7 +477,8 @@ class Liquidations:
         return fund
 
     def _draw(self, account: int, amount: int) -> int:
-        return self._of_fund().draw(WHOLE_ACCOUNT, amount, self.house.now)
+        parts = self.house.accrued().exposures(account)
+        return sum(one.granted for one in self._of_fund().draw(parts, amount, self.house.now))
 
     # -- parts of the calls
 

@@ -24,7 +24,8 @@ budget: public(uint256)
 fund: public(uint256)
 grant_cap: public(uint256)
 drawn: public(uint256)
-drawn_market: public(uint256)
+drawn_parts: DynArray[uint256, 73]  # of the last draw
+parts: DynArray[uint256, 73]  # what every account is exposed to
 core: public(uint256)  # pause level in bits 160-167
 lot_loss: public(uint256)  # qu more debt moved by insolvent slices
 terms: IMarginEngine.SliceTerms
@@ -235,14 +236,40 @@ def _pay(pay: IMarginEngine.KeeperPay, ceiling: uint256) -> (uint256, uint256):
 
 
 @external
-def draw(market: uint256, amount: uint256) -> uint256:
+def draw(parts: DynArray[uint256, 73], amount: uint256) -> uint256:
     """
     @notice The fund's grant.
     """
     granted: uint256 = min(amount, min(self.fund, self.grant_cap))
     self.drawn += granted
-    self.drawn_market = market
+    self.drawn_parts = parts
     return granted
+
+
+@external
+@view
+def last_parts() -> DynArray[uint256, 73]:
+    """
+    @notice The exposures of the last draw.
+    """
+    return self.drawn_parts
+
+
+@external
+def set_exposures(parts: DynArray[uint256, 73]):
+    """
+    @notice What every account is exposed to from now on.
+    """
+    self.parts = parts
+
+
+@external
+@view
+def exposures(account: uint256) -> DynArray[uint256, 73]:
+    """
+    @notice As set.
+    """
+    return self.parts
 
 
 @external

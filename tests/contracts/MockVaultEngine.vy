@@ -174,13 +174,13 @@ def set_pending_deficit(amount: uint256):
 
 
 @external
-def draw(fund: address, market: uint256, amount: uint256) -> uint256:
+def draw(fund: address, parts: DynArray[uint256, 73], amount: uint256) -> uint256:
     """
     @notice Calls the fund's draw, for a test in which this contract plays the auction.
     """
-    granted: uint256 = extcall Fund(fund).draw(market, amount)
+    granted: uint256 = extcall Fund(fund).draw(parts, amount)
     return granted
 
 
 interface Fund:
-    def draw(market: uint256, amount_qu: uint256) -> uint256: nonpayable
+    def draw(parts: DynArray[uint256, 73], amount_qu: uint256) -> uint256: nonpayable

@@ -70,6 +70,11 @@ class Protocol:
     def standing(self, account: int) -> Any:
         return self.engine.standing(account)
 
+    def most_drawn(self, account: int) -> int:
+        """The most the fund would grant for an account now, its markets' caps counted."""
+        parts = self.engine.exposures(account)
+        return int(self.fund.draw.call(list(parts), 2**256 - 1, sender=self.auction.address))
+
     def requirement(self, s: Any) -> int:
         return int(s.linear + s.superlinear)
 
@@ -264,7 +269,7 @@ class Protocol:
         trader = self.random.choice(running)
         share = self.random.choice((ONE, ONE, ONE // 3))
         before, fund = self.standing(trader.id), self.engine.fund_balance()
-        quote, limit = self.auction.cost(trader.id), self.fund.drawable(256)
+        quote, limit = self.auction.cost(trader.id), self.most_drawn(trader.id)
         before_budget = self.engine.keeper_budget()
         refused = self.try_(
             "bid",
@@ -399,7 +404,7 @@ class Protocol:
         if not running:
             return
         trader = self.random.choice(running)
-        before, limit = self.standing(trader.id), self.fund.drawable(256)
+        before, limit = self.standing(trader.id), self.most_drawn(trader.id)
         fund = self.engine.fund_balance()
         oi = [self.engine.market(m).open_interest for m in range(2)]
         lots = [abs(self.engine.position(trader.id, m).lots) for m in range(2)]

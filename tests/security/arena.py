@@ -241,7 +241,7 @@ class Arena:
             "sponsor": (TOKEN,),
             "sync": (),
             "fund_budget": (10**30,),
-            "draw": (ETH, 5),
+            "draw": ([ETH << 128 | 1], 5),
             "set_caps": ((4_000, 8_000, 5_000, DAY),),
             "set_budget": (USD, 100),
             "set_drip": (DAY,),

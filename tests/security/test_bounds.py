@@ -373,6 +373,13 @@ def proven(arena: Arena, count: int, size: int) -> None:
     send(arena, proofs=proofs, also=also)
 
 
+def draw(arena: Arena, size: int) -> None:
+    """As many exposures as an account may have, and one more."""
+    house = arena.house
+    parts = [market << 128 | 1 for market in range(size)]
+    house.fund.draw(parts, size, sender=house.auction.address)
+
+
 PROBES: dict[tuple[str, str, str], tuple[int, Probe]] = {
     ("Deployer", "deploy", "initcode"): (49_152, factory),
     ("Timelock", "schedule", "payload"): (1_024, schedule),
@@ -400,6 +407,7 @@ PROBES: dict[tuple[str, str, str], tuple[int, Probe]] = {
     ("StandardMargin", "assess", "legs"): (72, legs),
     ("StandardMargin", "assess", "holdings"): (16, holdings),
     ("MarginEngine", "settle", "fills"): (32, fills),
+    ("InsuranceFund", "draw", "parts"): (73, draw),
     ("SignedOrders", "fill", "orders"): (
         32,
         lambda a, n: send(a, n - n % 2, also=wires(a, n)[n - n % 2 :]),

@@ -95,13 +95,15 @@ def test_bid__price_under_the_fee__whole_account_or_less(world: World) -> None:
 @pytest.mark.parametrize("elapsed", [0, 600, 1_200, 1_500, 1_800])
 def test_bid__insolvent__fund_pays_deficit_and_bonus(world: World, elapsed: int) -> None:
     world.begin(INSOLVENT, after=elapsed)
+    parts = [3 << 128 | 700 * USD, 256 << 128 | 40 * USD]
+    world.engine.set_exposures(parts)
     bonus = max(0, model.x_at(CURVE, elapsed) - NANO) * INSOLVENT.requirement // NANO
     receipt = world.bid()
     assert receipt.value == -(300 * USD + bonus)
     assert receipt.event("Bid").from_fund == 300 * USD + bonus
     assert not world.engine.frozen(world.account)
     assert world.engine.deficits(world.account) == 0
-    assert world.engine.drawn_market() == 256
+    assert list(world.engine.last_parts()) == parts
 
 
 def test_bid__insolvent_slices__together_like_one(world: World) -> None:

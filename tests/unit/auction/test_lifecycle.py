@@ -267,6 +267,7 @@ def test_deleverage__healthy__refused(world: World) -> None:
 def test_deleverage__insolvent__fund_then_the_others(world: World) -> None:
     world.begin(INSOLVENT, after=CURVE.t_end)
     world.engine.set_money(2**100, 100 * USD, 2**100, 0)
+    world.engine.set_exposures([7 << 128 | 1])
     receipt = world.auction.deleverage(world.account, 0, sender=world.stranger)
     event = receipt.event("Deleveraged")
     assert (event.deficit, event.from_fund, event.charged) == (300 * USD, 100 * USD, 200 * USD)
@@ -275,6 +276,7 @@ def test_deleverage__insolvent__fund_then_the_others(world: World) -> None:
     assert (terms.window, terms.social_share) == (CURVE.charge_window, CURVE.social_share)
     assert terms.collateral_price == 10_000
     assert world.engine.deficits(world.account) == 0
+    assert list(world.engine.last_parts()) == [7 << 128 | 1]
 
 
 def test_deleverage__solvent__fund_not_asked(world: World) -> None:

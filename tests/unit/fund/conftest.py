@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 
 from plimsoll.compiler import compile_contract
 from plimsoll.evm import Contract, Evm
+from plimsoll.model.fund import exposure_words
 
 MOCKS = Path(__file__).parents[2] / "contracts"
 LARGEST = 2**256 - 1
@@ -42,7 +43,11 @@ class World:
 
     def payout(self, market: int, qu: int) -> int:
         """Draw and let the engine move the money; returns what was granted."""
-        granted = int(self.fund.draw(market, qu, sender=self.auction).value)
+        return self.pay_out([(market, 1)], qu)
+
+    def pay_out(self, parts: Sequence[tuple[int, int]], qu: int) -> int:
+        """The same over (market, weight) pairs."""
+        granted = int(self.fund.draw(exposure_words(parts), qu, sender=self.auction).value)
         self.engine.pay_out(granted)
         return granted
 

@@ -7,24 +7,26 @@ import random
 
 import pytest
 
-from plimsoll.model.fund import Fund
+from plimsoll.model.accounts import LOANS
+from plimsoll.model.fund import Fund, exposure_words
 from plimsoll.model.vault import Refused
 from plimsoll.testing import reverts
 
 ZERO = "0x" + "00" * 20
 DAY, HOUR = 86_400, 3_600
 TOKEN, USD, USD_QU = 10**9, 10**6, 10**15
+LARGEST = 2**256 - 1
 
 
 def draw(world, market, qu):
-    return world.fund.draw(market, qu, sender=world.auction)
+    return world.fund.draw(exposure_words([(market, 1)]), qu, sender=world.auction)
 
 
 def test_draw__not_the_auction__refused(world):
     world.deposit(100)
     for caller in (world.staker, world.governance, world.engine.address):
         with reverts("NotAuction"):
-            world.fund.draw(1, 1, sender=caller)
+            world.fund.draw(exposure_words([(1, 1)]), 1, sender=caller)
 
 
 def test_draw__empty_fund__grants_nothing(world):
@@ -276,6 +278,7 @@ class Pair:
 
     def __init__(self, world, rng: random.Random) -> None:
         self.world, self.rng, self.model, self.refused = world, rng, Fund(), 0
+        self.shared, self.narrowed = 0, 0  # draws over several markets, draws cut by a cap
         self.actors = [world.staker, world.other, world.attacker]
 
     def step(self) -> None:
@@ -365,14 +368,31 @@ class Pair:
         return model, chain
 
     def _payout(self, owner):
-        market, n = self.rng.randrange(3), self._amount(self.model.bucket_qu)
+        markets = sorted(
+            self.rng.sample((0, 1, 2, 3, 255, LOANS), self.rng.choice((0, 1, 2, 2, 6)))
+        )
+        if self.rng.random() < 0.05:
+            markets.reverse()
+        weights = [self.rng.choice((0, 1, 7, 10**15, self.rng.getrandbits(127))) for _ in markets]
+        parts = list(zip(markets, weights, strict=True))
+        n = self._amount(self.model.bucket_qu)
+        n = self.rng.choice((n, n, n // 10, LARGEST))
 
         def model(now):
-            granted = self.model.draw(market, n, now)
+            grants = self.model.draw(parts, n, now)
+            granted = sum(grant.granted for grant in grants)
             self.model.bucket_qu -= granted
-            return granted
+            self.shared += len(grants) > 1
+            self.narrowed += granted < sum(grant.asked for grant in grants)
+            return granted, [(grant.market, grant.asked, grant.granted) for grant in grants]
 
-        return model, lambda: self.world.payout(market, n)
+        def chain():
+            receipt = self.world.fund.draw(exposure_words(parts), n, sender=self.world.auction)
+            self.world.engine.pay_out(receipt.value)
+            events = [event for event in receipt.events if event.name == "Draw"]
+            return receipt.value, [(one.market, one.asked_qu, one.granted_qu) for one in events]
+
+        return model, chain
 
     def _budget(self, owner):
         n = self._amount(10**17)
@@ -411,6 +431,8 @@ class Pair:
         assert fund.previewRedeem(some) == model.assets_floor(some, leaving)
         assert fund.convertToAssets(some) == model.assets_floor(some, total)
         assert fund.previewMint(some) == model.assets_up(some, total)
+        for market in (0, 3, 256):
+            assert fund.drawable(market) == model.drawable(market, now)
         for owner in self.actors:
             assert fund.balanceOf(owner) == model.shares.get(owner, 0)
             assert fund.maxRedeem(owner) == model.max_redeem(owner, now)
@@ -435,3 +457,5 @@ def test_fund__random_steps__as_the_model_and_only_payouts_lower_the_price(world
         if not paid:
             assert after[0] * before[1] >= before[0] * after[1], (before, after, bucket)
     assert 0 < pair.refused < 400
+    assert pair.shared > 0
+    assert pair.narrowed > 0

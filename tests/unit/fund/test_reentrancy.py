@@ -21,7 +21,7 @@ ENTRIES = {
     "sponsor": lambda f, a: f.sponsor.pack(1),
     "sync": lambda f, a: f.sync.pack(),
     "fund_budget": lambda f, a: f.fund_budget.pack(1),
-    "draw": lambda f, a: f.draw.pack(1, 1),
+    "draw": lambda f, a: f.draw.pack([1 << 128 | 1], 1),
     "set_caps": lambda f, a: f.set_caps.pack((1, 1, 1, 3_600)),
     "set_budget": lambda f, a: f.set_budget.pack(0, 0),
     "set_drip": lambda f, a: f.set_drip.pack(DAY),
