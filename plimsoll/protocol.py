@@ -172,6 +172,20 @@ class AuctionQuote:
     over: bool
 
 
+@dataclass(frozen=True)
+class LegQuote:
+    """The most of a single leg that may be taken now, at mark; money in USD, size unsigned."""
+
+    id: int
+    x: Decimal
+    size: Decimal  # 0 where none may
+    cost: Decimal  # negative: the bidder is paid a premium
+    fee: Decimal  # out of the account, on top
+    removed: Decimal  # the requirement that the sale takes off the account
+    priority: int  # s of auction clock until bids are open
+    stopped: bool
+
+
 def account_id(owner: str, index: int = 0) -> int:
     """Id of an owner's account: owner << 96 | index."""
     if not 0 <= index < 2**96:
@@ -362,6 +376,20 @@ class Protocol:
             over=word.over,
         )
 
+    def leg_quote(self, account: int, market: str | int) -> LegQuote:
+        """The most of a leg that may be taken of an account in auction, and its premium."""
+        word = self.read("LiquidationAuction", "leg_quote", account, self.market_id(market))
+        return LegQuote(
+            id=word.id,
+            x=from_units(word.x, -9),
+            size=from_lots(word.lots),
+            cost=from_quote_units(word.cost),
+            fee=from_quote_units(word.fee),
+            removed=from_quote_units(word.removed),
+            priority=word.priority,
+            stopped=word.stopped,
+        )
+
     # -- transactions: amounts are exact; a value between two units is refused
 
     def approve(self, asset: str = "quote", amount: Number | None = None) -> Sent:
@@ -445,6 +473,23 @@ class Protocol:
         return self.send(
             "LiquidationAuction", "bid", account, bidder, auction_id, fraction, limit, deadline
         )
+
+    def bid_leg(
+        self,
+        account: int,
+        bidder: int,
+        market: str | int,
+        size: Number,
+        cost_limit_usd: Number,
+        deadline: int,
+        *,
+        auction_id: int = 0,
+    ) -> Sent:
+        """Takes so much of one leg at mark; a cost limit below zero is the least to be paid."""
+        limit = quote_units(cost_limit_usd, Rounding.FLOOR)
+        number = self.market_id(market)
+        call = (account, bidder, auction_id, number, lots(size), limit, deadline)
+        return self.send("LiquidationAuction", "bid_leg", *call)
 
     def end_auction(self, account: int) -> Sent:
         """Ends the auction of an account that meets R again."""

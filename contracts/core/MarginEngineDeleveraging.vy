@@ -3,9 +3,9 @@
 """
 @title MarginEngineDeleveraging
 @license AGPL-3.0-only
-@notice Fourth bytecode of the margin engine: the last step, deleveraging, and by what the fund divides a
-        negative equity. Runs by delegate call on MarginEngine's storage; called directly it sees only its
-        own empty one, where nobody is the auction.
+@notice Fourth bytecode of the margin engine: the last step, deleveraging, by what the fund divides a negative
+        equity, and what a single leg's sale would leave. Runs by delegate call on MarginEngine's storage;
+        called directly it sees only its own empty one, where nobody is the auction.
 @custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
 """
 from contracts.core import account_exposures
@@ -18,6 +18,7 @@ from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
 from contracts.core import sale
+from contracts.core import single_leg
 from contracts.core import socialised_loss
 from contracts.core import withdrawal_escrow
 from contracts.interfaces import IMarginEngine
@@ -36,7 +37,13 @@ initializes: engine_state
 # fmt: off: the formatter cannot read its own long lists back
 initializes: cash_interest[cash := cash]
 initializes: keeper_pay[accounts := accounts, cash := cash]
-initializes: sale[cash := cash, engine_state := engine_state, health := health]
+initializes: sale[
+    accounts := accounts,
+    cash := cash,
+    engine_state := engine_state,
+    health := health,
+    ledger := ledger
+]
 initializes: socialised_loss[cash := cash]
 initializes: withdrawal_escrow[cash := cash, socialised_loss := socialised_loss]
 initializes: deleveraging[
@@ -56,6 +63,15 @@ initializes: account_exposures[
     cash := cash,
     cash_interest := cash_interest,
     health := health,
+    ledger := ledger,
+    sale := sale
+]
+initializes: single_leg[
+    accounts := accounts,
+    cash := cash,
+    cash_interest := cash_interest,
+    health := health,
+    keeper_pay := keeper_pay,
     ledger := ledger,
     sale := sale
 ]
@@ -88,3 +104,17 @@ def deleverage(
     """
     sale._only_auction()
     return deleveraging._deleverage(account, buyer, terms)
+
+
+@external
+@view
+@reentrant
+def leg_after(account: uint256, market: uint256, lots: uint256) -> IMarginEngine.LegResult:
+    """
+    @notice What `sell_leg` of so many lots would leave now, before premium and fee. Readable mid-call, as `standing`.
+    @param account Account id.
+    @param market Market id.
+    @param lots Lots to sell; 0 tells how many there are.
+    @return Units in IMarginEngine; all zero where the leg has not so many or its feed is not live.
+    """
+    return single_leg._leg_after(account, market, lots)

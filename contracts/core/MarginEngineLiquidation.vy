@@ -17,6 +17,7 @@ from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
 from contracts.core import sale
+from contracts.core import single_leg
 from contracts.core import slice_sale
 from contracts.core import socialised_loss
 from contracts.core import withdrawal_escrow
@@ -40,7 +41,13 @@ initializes: account_standing[
 ]
 initializes: cash_interest[cash := cash]
 initializes: keeper_pay[accounts := accounts, cash := cash]
-initializes: sale[cash := cash, engine_state := engine_state, health := health]
+initializes: sale[
+    accounts := accounts,
+    cash := cash,
+    engine_state := engine_state,
+    health := health,
+    ledger := ledger
+]
 initializes: socialised_loss[cash := cash]
 initializes: withdrawal_escrow[cash := cash, socialised_loss := socialised_loss]
 initializes: slice_sale[
@@ -52,8 +59,16 @@ initializes: slice_sale[
     ledger := ledger,
     sale := sale
 ]
+initializes: single_leg[
+    accounts := accounts,
+    cash := cash,
+    cash_interest := cash_interest,
+    health := health,
+    keeper_pay := keeper_pay,
+    ledger := ledger,
+    sale := sale
+]
 # fmt: on
-
 NEXT: immutable(address)  # MarginEngineAdmin
 
 
@@ -106,7 +121,9 @@ def thaw(account: uint256):
 
 
 @external
-def sell_slice(account: uint256, bidder: uint256, terms: IMarginEngine.SliceTerms) -> IMarginEngine.SliceResult:
+def sell_slice(
+    account: uint256, bidder: uint256, terms: IMarginEngine.SliceTerms
+) -> IMarginEngine.SliceResult:
     """
     @notice Sells a pro-rata slice of a frozen account. Only the auction may call; the bidder must meet its
             initial requirement afterwards.
@@ -116,6 +133,24 @@ def sell_slice(account: uint256, bidder: uint256, terms: IMarginEngine.SliceTerm
     """
     sale._only_auction()
     return slice_sale._slice(account, bidder, terms)
+
+
+@external
+def sell_leg(
+    account: uint256, bidder: uint256, terms: IMarginEngine.LegTerms
+) -> IMarginEngine.LegResult:
+    """
+    @notice Sells lots of one leg of a frozen account at mark. Only the auction may call; the bidder must meet its
+            initial requirement afterwards.
+    @param account Account id, frozen.
+    @param bidder Account id, not frozen.
+    @param terms Units in IMarginEngine.
+    @return What the sale leaves of the account. Errors: NotAuction, MarketPaused, NotFrozen, Frozen, SelfTrade;
+            BadFraction (more than the leg has, or none); StalePrice (its feed); LegRefused where R does not fall;
+            TooManyPositions, WrongMode, Underwater, StalePrice of the bidder.
+    """
+    sale._only_auction()
+    return single_leg._sell_leg(account, bidder, terms)
 
 
 @external

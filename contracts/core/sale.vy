@@ -16,9 +16,11 @@ from contracts.interfaces import IRiskModel
 from contracts.modules import errors
 from contracts.modules import quote_word
 
+uses: accounts
 uses: cash
 uses: engine_state
 uses: health
+uses: ledger
 
 
 @internal
@@ -42,6 +44,48 @@ def _quote(market: uint256, hot: int256) -> (int256, uint256):
     q: uint256 = extcall IRiskModel(health._risk()).quote(market, ledger._root(hot))
     mark: uint256 = quote_word._mark(q)
     return convert(mark, int256) - quote_word._funding(q), mark
+
+
+@internal
+def _receive(
+    bidder: uint256,
+    head: int256,
+    market: uint256,
+    sold: int256,
+    g_in: int256,
+    hot: int256,
+    basis: int256,
+    w: uint256,
+) -> (int256, int256):
+    """
+    @notice Gives a bidder lots of a market; opposite ones it has close.
+    @param bidder Account id.
+    @param head Its head.
+    @param market Market id.
+    @param sold Signed lots, not 0.
+    @param g_in Their g.
+    @param hot The market's hot word; stored again where lots close.
+    @param basis Mark minus funding index, ticks.
+    @param w Indices word, brought to now.
+    @return Its head; the change of G beside what `g_in` was elsewhere.
+    """
+    lots: int256 = 0
+    g: int256 = 0
+    spill: int256 = 0
+    earned: int256 = 0
+    change: int256 = 0
+    closed: int256 = 0
+    had: bool = ledger.positions[bidder][market] != 0
+    lots, g, spill = ledger._load(bidder, market, hot, basis)
+    lots, g, earned, change, closed = ledger._join(lots, g, sold, g_in, hot)
+    h: int256 = accounts._set_held(bidder, head, market, had, lots != 0)
+    earned += spill
+    if earned != 0:
+        h = cash._credit(accounts._with_fresh(h, earned, health._period()), w, earned)
+    ledger._store(bidder, market, lots, g, hot)
+    if closed != 0:
+        ledger.hot[market] = ledger._with_oi(hot, ledger._oi(hot) - closed)
+    return h, change - spill
 
 
 @internal

@@ -66,22 +66,9 @@ def _slice_leg(
     dg: int256 = unsafe_sub(0, unsafe_add(gm, spill))
     b: int256 = hb
     if sold != 0:
-        lots_b: int256 = 0
-        g_b: int256 = 0
-        earned: int256 = 0
         change: int256 = 0
-        closed: int256 = 0
-        had: bool = ledger.positions[bidder][market] != 0
-        lots_b, g_b, spill = ledger._load(bidder, market, hot, basis)
-        lots_b, g_b, earned, change, closed = ledger._join(lots_b, g_b, sold, gm, hot)
-        b = accounts._set_held(bidder, b, market, had, lots_b != 0)
-        dg += change - spill
-        earned += spill
-        if earned != 0:
-            b = cash._credit(accounts._with_fresh(b, earned, health._period()), w, earned)
-        ledger._store(bidder, market, lots_b, g_b, hot)
-        if closed != 0:
-            ledger.hot[market] = ledger._with_oi(hot, ledger._oi(hot) - closed)
+        b, change = sale._receive(bidder, b, market, sold, gm, hot, basis, w)
+        dg += change
     ledger._book(market, dg)
     x: int256 = ledger._x_long(hot)
     if sold < 0:

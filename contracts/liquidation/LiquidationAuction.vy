@@ -37,6 +37,7 @@ from contracts.liquidation import auction_sale
 from contracts.liquidation import auction_settings
 from contracts.liquidation import curve as curves
 from contracts.liquidation import intent_book
+from contracts.liquidation import leg_sale
 from contracts.liquidation import pre_liquidation
 from contracts.liquidation import runs
 from contracts.liquidation import slices
@@ -61,6 +62,13 @@ initializes: auction_clock[
     auction_ports := auction_ports, auction_settings := auction_settings, runs := runs
 ]
 initializes: auction_sale[auction_ports := auction_ports]
+initializes: leg_sale[
+    auction_clock := auction_clock,
+    auction_ports := auction_ports,
+    auction_sale := auction_sale,
+    auction_settings := auction_settings,
+    runs := runs,
+]
 
 exports: (
     ownable_2step.owner,
@@ -70,6 +78,8 @@ exports: (
     auction_ports.ENGINE,
     auction_ports.FUND,
     auction_settings.version,
+    leg_sale.bid_leg,
+    leg_sale.leg_quote,
 )
 
 ONE: constant(uint256) = 10**18

@@ -22,19 +22,51 @@ def _due(starter: address, terms: uint256, sold: uint256) -> IMarginEngine.Keepe
     @param terms Word 1 of the curve.
     @param sold R sold, qu; under min_requirement nobody is due anything.
     """
+    if sold < self._least(terms):
+        return empty(IMarginEngine.KeeperPay)
+    pay: IMarginEngine.KeeperPay = self._flat(starter, terms)
+    executor_share: uint256 = 0
+    starter_share: uint256 = 0
+    executor_share, starter_share = self._shares(starter, terms)
+    pay.executor_due += sold * executor_share // NANO
+    pay.starter_due += sold * starter_share // NANO
+    return pay
+
+
+@internal
+@pure
+def _least(terms: uint256) -> uint256:
+    """
+    @notice R sold under which nobody is due anything, qu.
+    """
+    return curves._field(terms, 208, 40) * TOK
+
+
+@internal
+@view
+def _flat(starter: address, terms: uint256) -> IMarginEngine.KeeperPay:
+    """
+    @notice The part of what both are due that does not grow with the R sold.
+    """
     pay: IMarginEngine.KeeperPay = empty(IMarginEngine.KeeperPay)
-    if sold < curves._field(terms, 208, 40) * TOK:
-        return pay
     pay.executor = convert(msg.sender, uint256) << 96
-    pay.executor_due = (
-        curves._field(terms, 120, 40) * TOK + sold * curves._field(terms, 184, 24) // NANO
-    )
+    pay.executor_due = curves._field(terms, 120, 40) * TOK
     if starter != empty(address):
         pay.starter = convert(starter, uint256) << 96
-        pay.starter_due = (
-            curves._field(terms, 80, 40) * TOK + sold * curves._field(terms, 160, 24) // NANO
-        )
+        pay.starter_due = curves._field(terms, 80, 40) * TOK
     return pay
+
+
+@internal
+@pure
+def _shares(starter: address, terms: uint256) -> (uint256, uint256):
+    """
+    @notice The part that does: the executor's and the starter's share of it, nano.
+    """
+    return (
+        curves._field(terms, 184, 24),
+        curves._field(terms, 160, 24) if starter != empty(address) else 0,
+    )
 
 
 @internal

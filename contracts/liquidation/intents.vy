@@ -133,8 +133,10 @@ def fill_intent(account: uint256, intent: uint256, deadline: uint256) -> int256:
     @param intent The committed account; must meet R_init afterwards.
     @param deadline Unix seconds, inclusive.
     @return qu the intent's account paid; negative: was paid by the fund.
-    @dev Anyone, and paid as for a bid. What limits an intent's price is its premium: it never pays more than
-         E - premium R, roundings to lots aside. Errors: Expired, NoAuction, NoIntent (none or expired),
+    @dev Anyone, and paid as for a bid. What limits an intent's price is its premium: of an account with E >= 0 it
+         never pays more than E - premium R for the whole, or nothing where that is negative, roundings to lots
+         aside. Where E < 0 it pays nothing and the fund pays it what it would pay any bidder, -E + max(x - 1, 0) R.
+         Errors: Expired, NoAuction, NoIntent (none or expired),
          BelowPremium, IntentScope, and those of `bid` from ClockStopped on; BadFraction where its capacity
          would leave dust; the engine's where its margin no longer bears it.
     """

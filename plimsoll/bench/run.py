@@ -239,6 +239,14 @@ def _auctions(house: House) -> Gas:
         for debtor in debtors:
             start = house.do(keeper, "LiquidationAuction", "start", debtor.id())
             house.chain.advance(48)
+            if count == 8:
+                quote = house.read("LiquidationAuction", "leg_quote", debtor.id(), 0)
+                leg = (debtor.id(), liquidator.id(), 0, 0, quote.lots // 2, 0, FOREVER)
+                before_leg = house.snapshot()
+                gas["auction_bid_leg_1_of_8"] = house.do(
+                    liquidator, "LiquidationAuction", "bid_leg", *leg
+                )
+                house.revert(before_leg)
             bid = (debtor.id(), liquidator.id(), 0, ONE, 2**200, FOREVER)
             gas[f"auction_bid_{count}"] = house.do(liquidator, "LiquidationAuction", "bid", *bid)
             if count == 8:

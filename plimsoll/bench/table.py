@@ -98,6 +98,7 @@ EXTRA: tuple[Operation, ...] = (
     Operation("pre_liquidate_1", "slice of one perp of an account in the band, bidder holds it"),
     Operation("auction_bid_insolvent_8", "insolvent account of 8 positions, the fund pays in all"),
     Operation("auction_bid_insolvent_1", "insolvent account of one position, the fund pays"),
+    Operation("auction_bid_leg_1_of_8", "part of one leg of 8, bidder holds the instruments"),
     Operation("deleverage_1_no_deficit", "solvent account: nobody pays"),
     Operation("deleverage_1_fund_pays", "insolvent account: the fund pays all"),
     Operation("deleverage_1_holders_10", "deleverage_1 with 10 holders opposite"),

@@ -28,6 +28,7 @@ ENGINE_EVENTS = {
     "Filled(uint256,uint256,uint256,uint256,uint256,int256,int256)": (2, 3),
     "CashMoved(uint256,uint256,uint256)": (1, 2),
     "Sliced(uint256,uint256,uint256,int256,uint256,uint256)": (1, 2),
+    "LegSold(uint256,uint256,uint256,int256,uint256,int256,uint256)": (1, 2),
     "FrozenSet(uint256,bool)": (1,),
 }
 VAULT_EVENTS = {

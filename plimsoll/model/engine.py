@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from plimsoll.model import waterfall
+from plimsoll.model import single_leg, waterfall
 from plimsoll.model.accounts import DEGRADED, Accounts, owner_of
 from plimsoll.model.cash import TOK
 from plimsoll.model.engine_types import (
@@ -31,6 +31,8 @@ from plimsoll.model.engine_types import (
     DeleverageResult,
     DeleverageTerms,
     Fill,
+    LegResult,
+    LegTerms,
     SliceResult,
     SliceTerms,
     Standing,
@@ -393,6 +395,15 @@ class House(Accounts):
         `brought`: token units that the bidder's callback pays in before that check.
         """
         return waterfall.sell_slice(self, account, bidder, t, brought)
+
+    @transaction
+    def sell_leg(self, account: int, bidder: int, t: LegTerms) -> LegResult:
+        """Sell lots of one leg of a frozen account at mark; the bidder must meet R_init."""
+        return single_leg.sell_leg(self, account, bidder, t)
+
+    def leg_after(self, account: int, market: int, lots: int) -> LegResult:
+        """What a sale of so many lots of a leg would leave now, before premium and fee."""
+        return single_leg.leg_after(self.accrued(), account, market, lots)
 
     @transaction
     def deleverage(self, account: int, buyer: int, t: DeleverageTerms) -> DeleverageResult:

@@ -178,6 +178,35 @@ class SliceResult(NamedTuple):
     started: int = 0
 
 
+class LegTerms(NamedTuple):
+    """Terms of a single leg's sale; fields as in IMarginEngine."""
+
+    market: int
+    lots: int
+    requirement: int
+    premium: int = 0  # 1e-9 of the R removed
+    fee: int = 0  # 1e-9 of the R removed
+    keeper_share: int = 0
+    pay: KeeperPay = KeeperPay()
+    executor_share: int = 0  # 1e-9 of the R removed
+    starter_share: int = 0
+    least: int = 0  # qu of R removed
+
+
+class LegResult(NamedTuple):
+    """What a single leg's sale leaves of the account; fields as in IMarginEngine."""
+
+    left: int = 0
+    paid: int = 0
+    fee: int = 0
+    equity: int = 0
+    requirement: int = 0
+    stale_requirement: int = 0
+    stale_value: int = 0
+    executed: int = 0
+    started: int = 0
+
+
 class DeleverageTerms(NamedTuple):
     """Terms of a deleveraging; fields as in IMarginEngine."""
 

@@ -70,14 +70,14 @@ def sell_slice(
         b = house.credit(b, brought * TOK)
     house.accounts[account], house.accounts[bidder] = a, b
     require(b.mode != ISOLATED or len(b.markets) < 2, "WrongMode")
-    _require_bidder(house, bidder)
+    require_bidder(house, bidder)
     kept = result.fee * t.keeper_share // 10_000
-    executed, started = _pay_keepers(house, t.pay, None if t.insolvent or t.free else kept)
+    executed, started = pay_keepers(house, t.pay, None if t.insolvent or t.free else kept)
     cash.reprice()
     return result._replace(executed=executed, started=started)
 
 
-def _pay_keepers(house: Accounts, pay: KeeperPay, ceiling: int | None) -> tuple[int, int]:
+def pay_keepers(house: Accounts, pay: KeeperPay, ceiling: int | None) -> tuple[int, int]:
     """Pay the executor, then the starter out of what `ceiling` and the budget leave; qu each."""
     most = house.cash.keeper if ceiling is None else min(ceiling, house.cash.keeper)
     executed = min(pay.executor_due, most)
@@ -146,7 +146,8 @@ def _pay_slice(
     return a, b, SliceResult(moved, paid, fee, from_fund)
 
 
-def _require_bidder(house: Accounts, bidder: int) -> None:
+def require_bidder(house: Accounts, bidder: int) -> None:
+    """The initial requirement after a liquidation fill; small stale parts at their worst."""
     b = house.account(bidder)
     found = house.assess(bidder, b)
     balance = house.cash.value(b.cash)
@@ -188,7 +189,7 @@ def deleverage(house: Accounts, account: int, buyer: int, t: DeleverageTerms) ->
     house.accounts[account] = a
     cash.socialise(socialised)
     cash.note(account, 0)
-    executed, started = _pay_keepers(house, t.pay, None)
+    executed, started = pay_keepers(house, t.pay, None)
     cash.reprice()
     return DeleverageResult(deficit, from_fund, charged, socialised, executed, started)
 
@@ -253,5 +254,5 @@ def _sell_collateral(house: Accounts, account: int, buyer: int, a: Account, wort
     b = house.credit(b._replace(collateral=house.custody.count(buyer)), -worth)
     house.accounts[buyer] = b
     a = house.credit(a._replace(collateral=house.custody.count(account)), worth)
-    _require_bidder(house, buyer)
+    require_bidder(house, buyer)
     return a

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from plimsoll.model import auction
+from plimsoll.model import auction, leg_sale
 from plimsoll.model.cash import TOK, Cash
 from plimsoll.model.engine_types import CLOSED, DeleverageTerms, Fill, KeeperPay, Standing
 from plimsoll.model.ledger import Market, Position
@@ -347,6 +347,55 @@ class Driver:
         if offer.fraction < auction.ONE and not offer.insolvent and not offer.capped:
             self.events["sized"] += 1
             check_sized(after, CURVE, dust=10**15)
+
+    def leg(self, pick: int, market: int, bidder: int, elapsed: int, share: int) -> None:
+        """P16, P18-P20 on lots of a single leg; a share over 100 asks for more than there are."""
+        account = self.target(pick)
+        if account is None:
+            return
+        model, before, taker = self.twin.model, self.standings()[account], self.account(bidder)
+        held = sorted(model.account(account).markets) or [market]
+        market = held[market % len(held)]
+        standing = auction.Standing(**before._asdict())
+        quote = leg_sale.quote(
+            standing, CURVE, elapsed, lambda sold: model.leg_after(account, market, sold)
+        )
+        lots = quote.lots * min(share, 100) // 100
+        if share > 100:
+            lots = model.leg_after(account, market, 0).left * share // 100
+        pay = self.pay(elapsed, account)
+        terms = leg_sale.terms(standing, CURVE, elapsed, market, lots)._replace(
+            pay=pay, executor_share=1_000_000, starter_share=2_000_000, least=share * 10**12
+        )
+        owned = sum(self.lots(market, account, taker))
+        refused, result = self.run(
+            "leg",
+            lambda: self.twin.auction("sell_leg", account, taker, terms),
+            account,
+            taker,
+            pay.executor,
+            pay.starter,
+        )
+        if refused:
+            return
+        assert owned == sum(self.lots(market, account, taker)), "P18: lots came or went"
+        kept = result.fee * terms.keeper_share // 10_000
+        assert result.executed + result.started <= kept, f"P20: {result} of {kept}"
+        after = self.standings()[account]
+        removed = before.requirement - after.requirement
+        assert result.paid <= removed * terms.premium // auction.NANO, f"P19: {result}"
+        self.events["leg sold whole"] += result.left == 0
+        if lots == quote.lots:
+            fault = leg_sale.fault(standing, result, CURVE, elapsed)
+            assert not fault, f"P16: {fault}: {quote} of {before} left {result}"
+            check_no_worse(before, after, lost=0)
+            self.events["leg as quoted"] += 1
+
+    def lots(self, market: int, *accounts: int) -> list[int]:
+        """Signed lots of accounts as a touch now leaves them."""
+        model = self.twin.model
+        found = (model.position(account, market) for account in accounts)
+        return [model.markets[market].touch(p, self.twin.basis(market)).lots for p in found]
 
     def deleverage(self, pick: int, buyer: int, fund_share: int) -> None:
         """P22, P23, P24."""

@@ -193,6 +193,17 @@ class House(RuleBasedStateMachine):
         self.driver.sell(pick, bidder, elapsed, share)
 
     @precondition(lambda self: self.driver.below())
+    @rule(
+        pick=WHO,
+        market=MARKET,
+        bidder=st.sampled_from((1, 2, 2, 0, 5)),
+        elapsed=st.sampled_from((0, 300, 600)),
+        share=st.sampled_from((100, 100, 40, 130)),
+    )
+    def leg(self, pick: int, market: int, bidder: int, elapsed: int, share: int) -> None:
+        self.driver.leg(pick, market, bidder, elapsed, share)
+
+    @precondition(lambda self: self.driver.below())
     @rule(pick=WHO, buyer=st.sampled_from((1, 2)), fund_share=st.sampled_from((0, 50, 100)))
     def deleverage(self, pick: int, buyer: int, fund_share: int) -> None:
         self.driver.deleverage(pick, buyer, fund_share)

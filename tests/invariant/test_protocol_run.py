@@ -31,6 +31,7 @@ WEIGHTS = {
     "leave_fund": 2,
     "start": 8,
     "bid": 14,
+    "leg": 8,
     "end": 3,
     "deleverage": 8,
     "sync": 4,
@@ -305,6 +306,36 @@ class Protocol:
         if quote.fee:
             assert spent <= 0, f"P20: keepers took {spent} beyond the fee's part"
 
+    def leg(self) -> None:
+        """P15, P16, P18-P20 of a single leg: what its quote says, or whatever lots."""
+        running = self.running()
+        if not running:
+            return
+        offers = [(t, m) for t in running for m in range(2)]
+        sold = [(t, m) for t, m in offers if self.auction.leg_quote(t.id, m).lots]
+        trader, market = self.random.choice(sold or offers)
+        taker = self.liquidator
+        quote, before = self.auction.leg_quote(trader.id, market), self.standing(trader.id)
+        whole = abs(self.engine.position(trader.id, market).lots)
+        lots = self.random.choice((quote.lots, quote.lots, quote.lots // 3, whole))
+        fund, budget = self.engine.fund_balance(), self.engine.keeper_budget()
+        both = sum(self.engine.position(one.id, market).lots for one in (trader, taker))
+        call = (trader.id, taker.id, quote.id, market, lots, 0, 2**40)
+        refused = self.try_("leg", lambda: self.auction.bid_leg(*call, sender=taker))
+        if self.counted(before) >= self.requirement(before) or lots > quote.lots:
+            assert refused, f"P15, P16: {lots} lots of {quote} of {before}"
+        if quote.lots and lots == quote.lots and not quote.priority:
+            assert refused in ("", "Underwater"), f"{refused}: {quote} of {before}"
+        if refused:
+            return
+        after = self.standing(trader.id)
+        kept = after.equity * self.requirement(before)
+        assert kept > before.equity * self.requirement(after), f"P16: {before} -> {after}"
+        now = sum(self.engine.position(one.id, market).lots for one in (trader, taker))
+        assert now == both, "P18: lots came or went"
+        assert self.engine.fund_balance() >= fund, "P19: the fund paid for a solvent account"
+        assert self.engine.keeper_budget() >= budget, "P20: keepers took more than the fee's part"
+
     def opt(self) -> None:
         trader = self.random.choice(self.traders)
         on = self.random.random() < 0.8
@@ -447,6 +478,7 @@ def test_protocol__random_use__properties_hold(machine_steps: int, seed: int) ->
         "insure",
         "pre_liquidate",
         "commit",
+        "leg",
     ):
         assert protocol.events[event] > 0, f"the run never met: {event}"
 

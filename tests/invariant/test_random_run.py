@@ -69,6 +69,16 @@ STEPS = {
             r.choice((100, 100, 30)),
         ),
     ),
+    "leg": (
+        5,
+        lambda r: (
+            r.randrange(9),
+            r.randrange(2),
+            r.choice((1, 2, 2, r.randrange(9))),
+            r.choice((0, 300, r.randrange(4_000))),
+            r.choice((100, 100, 100, 40, 130)),
+        ),
+    ),
     "deleverage": (5, lambda r: (r.randrange(9), r.choice((1, 2)), r.choice((0, 50, 100)))),
 }
 

@@ -188,6 +188,7 @@ class Arena:
         sick, liquidator = people["sick"].id, people["liquidator"].id
         one = fill(house, owner, people["maker"], 1, 1_820)
         pay = (0, 0, 0, 0)
+        leg_terms = (ETH, 10**5, 10**30, 0, 0, 0, pay, 0, 0, 0)
         slice_terms = (ONE // 10, 0, 0, 0, 0, 0, False, False, ZERO, False, pay)
         sale = (10**30, 10**9, 3_600, 5_000, 10_000, pay)
         calls = {
@@ -204,6 +205,7 @@ class Arena:
             "freeze": (people["weak"].id,),
             "thaw": (sick,),
             "sell_slice": (sick, liquidator, slice_terms),
+            "sell_leg": (sick, liquidator, leg_terms),
             "deleverage": (sick, 0, sale),
             "release": (people["escrowed"].id,),
             "recover": (),
@@ -259,6 +261,7 @@ class Arena:
         calls = {
             "start": (people["weak"].id,),
             "bid": (sick, account_id(owner), 0, ONE // 10, 10**30, FOREVER),
+            "bid_leg": (sick, account_id(owner), 0, ETH, 10**5, 0, FOREVER),
             "bid_with_callback": (sick, account_id(owner), 0, ONE // 10, 10**30, FOREVER),
             "end": (cured,),
             "deleverage": (people["broken"].id, account_id(owner)),

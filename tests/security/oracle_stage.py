@@ -546,6 +546,25 @@ def bid_slice(house: House) -> Any:
     return _bid(house, ONE // 50)
 
 
+def _bid_leg(house: House, account: int, lots: int) -> Any:
+    bidder = house.actors["liquidator"]
+    call = (account, bidder.id, 0, ETH, lots, 10**30, FOREVER)
+    return house.auction.bid_leg(*call, sender=bidder)
+
+
+@action
+def bid_leg(house: House) -> Any:
+    return _bid_leg(house, house.actors["auctioned"].id, 10**5)
+
+
+@action
+def bid_leg_of_a_small_part(house: House) -> Any:
+    """The feed's leg is a small one of an account with most of its R elsewhere."""
+    account = house.actors["minor"].id
+    house.auction.start(account, sender=house.actors["keeper"])
+    return _bid_leg(house, account, house.engine.position(account, ETH).lots)
+
+
 @action
 def commit_intent(house: House) -> Any:
     return _commit(house, "holder", DAY)

@@ -64,6 +64,7 @@ ENGINE = {
     "freeze": rule("LiquidationAuction", "NotAuction"),
     "thaw": rule("LiquidationAuction", "NotAuction"),
     "sell_slice": rule("LiquidationAuction", "NotAuction"),
+    "sell_leg": rule("LiquidationAuction", "NotAuction"),
     "deleverage": rule("LiquidationAuction", "NotAuction"),
     "release": rule(ANYONE, "", "NoEscrow"),
     "recover": rule(ANYONE),
@@ -168,6 +169,7 @@ TABLE = {
     ),
     ("LiquidationAuction", "start"): rule(ANYONE),
     ("LiquidationAuction", "bid"): rule(TRADERS, "NotOwner"),
+    ("LiquidationAuction", "bid_leg"): rule(TRADERS, "NotOwner"),
     # Called back, an address without code fails without a reason.
     ("LiquidationAuction", "bid_with_callback"): rule(TRADERS, "NotOwner", ""),
     ("LiquidationAuction", "end"): rule(ANYONE),

@@ -90,6 +90,8 @@ TABLE: dict[str, tuple[str | tuple[str, str], str, str, str]] = {
     "start_mostly_elsewhere": UNLESS_UNPRICED,  # under a tenth of R is on the feed
     "bid_whole": SOLD,
     "bid_slice": SOLD,
+    "bid_leg": SOLD,
+    "bid_leg_of_a_small_part": ("", "StalePrice", "StalePrice", "NoPrice"),  # under a tenth of R
     "sync": UNLESS_UNPRICED,
     "end_cured": UNLESS_UNPRICED,
     "end_not_cured": ("NothingToDo", "NothingToDo", "NothingToDo", "NoPrice"),
@@ -124,6 +126,7 @@ ENTRIES: dict[tuple[str, str], tuple[str, ...]] = {
     ("MarginEngine", "freeze"): ("start", "start_healthy", "start_mostly_elsewhere"),
     ("MarginEngine", "thaw"): ("end_cured",),
     ("MarginEngine", "sell_slice"): ("bid_whole", "bid_slice"),
+    ("MarginEngine", "sell_leg"): ("bid_leg", "bid_leg_of_a_small_part"),
     ("MarginEngine", "deleverage"): ("deleverage",),
     ("MarginEngine", "wind_down"): ("wind_down",),
     ("MarginEngine", "note_deficit"): ("sync",),
@@ -134,6 +137,7 @@ ENTRIES: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("LiquidationAuction", "start"): ("start", "start_healthy", "start_mostly_elsewhere"),
     ("LiquidationAuction", "bid"): ("bid_whole", "bid_slice"),
+    ("LiquidationAuction", "bid_leg"): ("bid_leg", "bid_leg_of_a_small_part"),
     ("LiquidationAuction", "bid_with_callback"): ("bid_slice",),  # the same sale
     ("LiquidationAuction", "end"): ("end_cured", "end_not_cured", "deposit_then_end"),
     ("LiquidationAuction", "deleverage"): ("deleverage",),

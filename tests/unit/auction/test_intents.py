@@ -375,3 +375,26 @@ def test_fill__insolvent_account__fund_pays_as_for_a_bid(house: World) -> None:
     house.begin(INSOLVENT)
     assert fill(house).value == INSOLVENT.equity
     assert house.standing().requirement == 0
+
+
+@pytest.mark.parametrize(("equity", "premium", "elapsed"), [(10, 50, 60), (300, 900, 1_100)])
+def test_fill__equity_under_premium_r__taken_for_nothing(
+    house: World, equity: int, premium: int, elapsed: int
+) -> None:
+    """Never more than E - premium R, and nothing where that is negative: no intent is paid then."""
+    commit(house, house.backer, premium=premium * 10**6)
+    house.begin(replace(SOLVENT, equity=equity * USD), elapsed)
+    assert equity * USD < SOLVENT.requirement * premium // 1_000
+    assert fill(house).value == 0
+
+
+@pytest.mark.parametrize(("premium", "elapsed"), [(50, 60), (1_200, 1_500)])
+def test_fill__insolvent__the_fund_pays_what_any_bid_gets(
+    house: World, premium: int, elapsed: int
+) -> None:
+    """Whatever its premium: -E and the bonus of the clock, max(x - 1, 0) R."""
+    commit(house, house.backer, premium=premium * 10**6, capacity=10**4 * DOLLAR, largest=10**10)
+    house.begin(INSOLVENT, elapsed)
+    x = house.auction.cost(house.account).x
+    bonus = max(x - NANO, 0) * INSOLVENT.requirement // NANO
+    assert fill(house).value == INSOLVENT.equity - bonus

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import isqrt
 from typing import Any
 
-from plimsoll.model import auction
+from plimsoll.model import auction, leg_sale
 from plimsoll.model.cash import TOK, Cash, Rates
 from plimsoll.model.engine import House
 from plimsoll.model.engine_types import Config, DeleverageTerms, Fill, Standing
@@ -240,7 +240,9 @@ class RandomWorld:
         self.house.note_deficit(account, max(0, -before.equity))
         if self.random.random() < 0.3:
             return  # left in auction: a known loss without a payer holds withdrawals back
-        if self.random.random() < 0.6:
+        if self.random.random() < 0.2:
+            self.leg(account, before)
+        elif self.random.random() < 0.6:
             self.slice(account, before)
         else:
             self.deleverage(account, before)
@@ -268,6 +270,22 @@ class RandomWorld:
         if offer.fraction < auction.ONE and not offer.insolvent:
             self.events["sized"] += 1
             check_sized(after, CURVE, dust=10**6)
+
+    def leg(self, account: int, before: Standing) -> None:
+        house, elapsed = self.house, self.random.randrange(0, 1_200)
+        market = self.random.choice(sorted(house.account(account).markets) or [0])
+        standing = auction.Standing(**before._asdict())
+        quote = leg_sale.quote(
+            standing, CURVE, elapsed, lambda sold: house.leg_after(account, market, sold)
+        )
+        if quote.lots == 0:
+            return
+        terms = leg_sale.terms(standing, CURVE, elapsed, market, quote.lots)
+        result = house.sell_leg(account, self.richest(account), terms)
+        self.events["leg sold"] += 1
+        assert (-quote.cost, quote.fee) == (result.paid, result.fee), f"{quote}, {result}"
+        assert leg_sale.fault(standing, result, CURVE, elapsed) == "", f"P16: {result} of {before}"
+        check_no_worse(before, house.standing(account), lost=0)
 
     def deleverage(self, account: int, before: Standing) -> None:
         house, oi = self.house, [self.house.markets[m].oi for m in range(2)]

@@ -37,6 +37,7 @@ def test_house__random_use__identities_hold(p_bits: int) -> None:
         "trade",
         "sliced",
         "sized",
+        "leg sold",
         "deleveraged",
         "charged",
         "socialised",
