@@ -41,9 +41,17 @@ Exit codes: 0 model and chain agree and enough was reached, 1 they differ or too
     type=click.Path(dir_okay=False, path_type=Path),
     help="Run the calls of this file instead.",
 )
+@click.option("--anvil", is_flag=True, help="On Anvil over raw RPC; many times slower.")
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSON on stdout.")
 def cli(
-    count: int, seed: int, first: int, workers: int, out: Path, replay: Path | None, as_json: bool
+    count: int,
+    seed: int,
+    first: int,
+    workers: int,
+    out: Path,
+    replay: Path | None,
+    anvil: bool,
+    as_json: bool,
 ) -> None:
     """Random houses, prices that gap, the whole waterfall: contracts and model side by side."""
     from plimsoll.fuzz.command import Options, run
@@ -58,6 +66,7 @@ def cli(
                 out=out,
                 replay=replay,
                 as_json=as_json,
+                anvil=anvil,
             )
         )
     )

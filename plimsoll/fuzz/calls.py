@@ -287,11 +287,7 @@ def bid(
     """A bid; `seen`: 0 names no auction, 1 the present one, 2 the one last remembered."""
     stand = twin.stand
     account, bidder, sender = stand.ids[number], stand.ids[taker], stand.senders[who]
-    mine, theirs = None, 0
-    if seen == 1:
-        mine, theirs = twin.auction_id(account)
-    elif seen == 2:
-        mine, theirs = twin.seen.get(account, (None, 0))
+    mine, theirs = _seen(twin, account, seen)
     deadline = twin.house.now - 1 if late else 2**256 - 1
     return (
         lambda: twin.model.bid(
@@ -315,6 +311,39 @@ def flash(twin: Twin, number: int, fraction: int, brings: int) -> Both:
         lambda: twin.model.bid_with_callback(account, bidder, int(who, 16), fraction, brings),
         chain,
     )
+
+
+def leg(
+    twin: Twin,
+    number: int,
+    taker: int,
+    who: int,
+    market: int,
+    lots: int,
+    limit: int,
+    late: int,
+    seen: int,
+) -> Both:
+    """A bid for lots of one leg; `seen` as for `bid`."""
+    stand = twin.stand
+    account, bidder, sender = stand.ids[number], stand.ids[taker], stand.senders[who]
+    mine, theirs = _seen(twin, account, seen)
+    deadline = twin.house.now - 1 if late else FOREVER
+    return (
+        lambda: twin.model.bid_leg(
+            account, bidder, int(sender, 16), market, lots, limit, deadline, mine
+        ),
+        sent(
+            stand.auction.bid_leg, (account, bidder, theirs, market, lots, limit, deadline), sender
+        ),
+    )
+
+
+def _seen(twin: Twin, account: int, seen: int) -> tuple[Any, int]:
+    """An auction id on both sides: none, the present one, or the one last remembered."""
+    if seen == 1:
+        return twin.auction_id(account)
+    return twin.seen.get(account, (None, 0)) if seen == 2 else (None, 0)
 
 
 def end(twin: Twin, number: int) -> Both:
@@ -447,13 +476,24 @@ def cost(twin: Twin, number: int) -> Both:
     )
 
 
+def leg_quote(twin: Twin, number: int, market: int) -> Both:
+    """What a bid for a leg would come to."""
+    account, stand = twin.stand.ids[number], twin.stand
+
+    def mine() -> Any:
+        quote, priority, stopped = twin.model.leg_quote(account, market)
+        return (*astuple(quote), priority, stopped)
+
+    return mine, lambda: tuple(stand.auction.leg_quote(account, market))[1:]
+
+
 CALLS: dict[str, Callable[..., Both]] = {
     function.__name__: function
     for function in (
         *(quote, wait, curve, caps, pause, status, wind_down),
         *(deposit, withdraw, coin_in, coin_out, mode, settle, realise, release, recover, fees),
         *(insure, sponsor, budget, ask, redeem, fund_sync),
-        *(start, bid, flash, end, deleverage, sync, opt, pre),
-        *(commit, revoke, unlock, fill, look, cost),
+        *(start, bid, flash, leg, end, deleverage, sync, opt, pre),
+        *(commit, revoke, unlock, fill, look, cost, leg_quote),
     )
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plimsoll.console import FAILED, OK, UNAVAILABLE, fail, note
+from plimsoll.console import FAILED, OK, UNAVAILABLE, USAGE, fail, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +31,25 @@ class Options:
     out: Path
     replay: Path | None
     as_json: bool
+    anvil: bool = False
 
 
 def run(options: Options) -> int:
     """The campaign, or the replay of a waterfall on file."""
     from plimsoll.evm import Unsupported
+    from plimsoll.localnet.errors import AnvilFailed, AnvilNotFound, RpcUnavailable
 
+    if options.anvil and options.workers > 1:
+        return fail(USAGE, ValueError("expected one process with --anvil; leave --workers out"))
+    play = _replayed if options.replay else _campaign
     try:
-        return _replayed(options) if options.replay else _campaign(options)
-    except (OSError, Unsupported) as missing:
+        if not options.anvil:
+            return play(options)
+        from plimsoll.fuzz.campaign import twin_here
+
+        with twin_here().stand.on_anvil():
+            return play(options)
+    except (OSError, Unsupported, AnvilFailed, AnvilNotFound, RpcUnavailable) as missing:
         return fail(UNAVAILABLE, missing)
 
 

@@ -9,7 +9,12 @@ from plimsoll.fuzz.twin import Twin
 from plimsoll.model.engine_types import DeleverageResult
 from plimsoll.model.ledger import Side
 
-SALES = {"bid": "sold", "fill": "sold to an intent", "flash": "sold with a callback"}
+SALES = {
+    "bid": "sold",
+    "fill": "sold to an intent",
+    "flash": "sold with a callback",
+    "leg": "leg sold",
+}
 
 
 class Marks:
@@ -35,7 +40,7 @@ class Marks:
         cash = self.twin.house.cash
         if self.name in SALES:
             yield SALES[self.name]
-            if value < 0:
+            if value < 0 and self.name != "leg":
                 yield "insurance"
         elif self.name == "pre":
             yield "pre-liquidated"

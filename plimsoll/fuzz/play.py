@@ -35,6 +35,7 @@ SALES = {
     "deleverage": 4,
     "intent": 6,
     "flash": 4,
+    "leg": 8,
     "sync": 2,
     "end": 2,
     "cost": 2,
@@ -286,7 +287,7 @@ class Play:
         if holders:
             deep = -(10 ** rnd.uniform(-0.5, 1.7))
             goals = (rnd.uniform(0.9, 1.06), rnd.uniform(-0.5, 0.95), deep)
-            self._press(rnd.choice(holders), rnd.choices(goals, (2, 3, 5))[0])
+            self._press(rnd.choice(holders), rnd.choices(goals, (2, 4, 5))[0])
         if rnd.random() < 0.5:
             self.do("wait", rnd.choice((15, 60, 600, 7_200, rnd.randrange(1, 100_000))))
 
@@ -362,6 +363,30 @@ class Play:
         limit = NO_LIMIT if rnd.random() < 0.9 else rnd.choice((0, -1, 10**15))
         late, seen = int(rnd.random() < 0.02), rnd.choices((0, 1, 2), (6, 2, 2))[0]
         self.do("bid", number, taker, who, self._fraction(), limit, late, seen)
+
+    def _leg(self) -> None:
+        """Lots of one leg: as many as are on sale, or some."""
+        rnd, number = self.rnd, self._one(self._running())
+        account, model = self.twin.stand.ids[number], self.twin.model
+        taker = self._taker(number)
+        if model.run_of(account).running and rnd.random() < 0.6:
+            self._press(number, rnd.uniform(0.4, 0.98))  # single legs are for the nearly solvent
+        self._pass_window(number)
+        held = sorted(self.twin.house.account(account).markets)
+        market = rnd.choice(held) if held and rnd.random() < 0.97 else rnd.randrange(5)
+        lots = 1
+        if market in held:
+            position = self.twin.house.position(account, market)
+            book = self.twin.house.book(market)
+            lots = abs(book.touch(position, self.twin.basis(market)).lots)
+        if rnd.random() < 0.5 and model.run_of(account).running and market < 4:
+            if rnd.random() < 0.2:
+                self.do("leg_quote", number, market)
+            lots = model.leg_quote(account, market)[0].lots or lots
+        lots = rnd.choices((lots, lots + 1, lots // rnd.randrange(2, 20)), (6, 1, 4))[0]
+        limit = NO_LIMIT if rnd.random() < 0.9 else rnd.choice((0, -(10**15)))
+        late, seen = int(rnd.random() < 0.02), rnd.choices((0, 1, 2), (6, 2, 2))[0]
+        self.do("leg", number, taker, taker, market, lots, limit, late, seen)
 
     def _flash(self) -> None:
         number = self._one(self._running())

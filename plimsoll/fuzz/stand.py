@@ -7,6 +7,8 @@ halted, recovering, with any band and funding. One deployment a process; `reset`
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -170,9 +172,34 @@ class Stand:
         for _ in range(blocks):
             self.evm.advance(BLOCK_SECONDS)
 
-    def words(self) -> dict[str, Words]:
-        """Every storage word that is not zero, of the contracts that are compared."""
+    @contextmanager
+    def on_anvil(self) -> Iterator[None]:
+        """The stand on Anvil instead, begun anew; many times slower."""
+        from plimsoll.fuzz.anvil import anvil_with
+
+        self.reset()
         backend: Any = self.evm.backend
+        own = (backend, self._snapshot)
+        with anvil_with(backend.world(self._snapshot[0][0])) as other:
+            self.evm.backend = other
+            self._snapshot = self.evm.snapshot()
+            try:
+                yield
+            finally:
+                self.evm.backend, self._snapshot = own
+
+    def words(self, asked: Callable[[], Mapping[str, Iterable[bytes]]]) -> dict[str, Words]:
+        """Every storage word that is not zero, of the contracts that are compared.
+
+        `asked`: gives slots by contract, for a machine that cannot tell all there are.
+        """
+        backend: Any = self.evm.backend
+        if backend.name == "anvil":
+            return {
+                name: {slot: word for slot, word in found.items() if word != ZERO}
+                for name, slots in asked().items()
+                for found in [backend.words(self.house.contracts[name].raw_address, slots)]
+            }
         wanted = {self.house.contracts[name].raw_address: name for name in CONTRACTS}
         found: dict[str, Words] = {}
         for address, (_info, _status, storage) in backend._env.export_snapshot()[1]:

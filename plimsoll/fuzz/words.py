@@ -43,6 +43,7 @@ class Slots:
     def __init__(self, contract: str) -> None:
         self._layout = artifact(contract).storage_layout["storage_layout"]
         self._known: dict[tuple[Any, ...], bytes] = {}
+        self.known: set[bytes] = set()  # every slot asked for so far
 
     def __call__(self, module: str, name: str, *keys: int) -> bytes:
         """The slot of a variable or of an entry of it."""
@@ -51,6 +52,7 @@ class Slots:
             entry = self._layout[module][name]
             known = slot_of(entry["slot"], entry["type"], *keys).to_bytes(32, "little")
             self._known[module, name, *keys] = known
+            self.known.add(known)
         return known
 
     def name_of(self, slot: bytes) -> str:
@@ -59,11 +61,6 @@ class Slots:
             if known == slot:
                 return f"{module}.{name}{[hex(key) for key in keys] or ''}"
         return "slot 0x" + slot[::-1].hex()
-
-    @property
-    def known(self) -> set[bytes]:
-        """Every slot asked for so far."""
-        return set(self._known.values())
 
 
 def head_word(a: Account) -> int:

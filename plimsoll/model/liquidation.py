@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from plimsoll.model import auction, intents, pre_liquidation
+from plimsoll.model import auction, intents, leg_sale, pre_liquidation, single_leg
 from plimsoll.model.accounts import owner_of
 from plimsoll.model.auction import MAX_ELAPSED, NANO, ONE, TOK, Curve, Slice, Standing
 from plimsoll.model.engine import House
@@ -24,11 +24,13 @@ from plimsoll.model.engine_types import (
     DeleverageResult,
     DeleverageTerms,
     KeeperPay,
+    LegResult,
     SliceResult,
     SliceTerms,
 )
 from plimsoll.model.fund import Fund
 from plimsoll.model.intents import Intent
+from plimsoll.model.leg_sale import LegQuote
 from plimsoll.model.pre_liquidation import Consent
 from plimsoll.model.rounding import ModelError, require
 from plimsoll.model.vault import Refused as FundRefused
@@ -242,6 +244,63 @@ class Liquidations:
         require(net <= cost_limit, "CostLimit")
         self.runs[account] = run
         return net
+
+    @transaction
+    def bid_leg(
+        self,
+        account: int,
+        bidder: int,
+        caller: int,
+        market: int,
+        lots: int,
+        cost_limit: int = FOREVER,
+        deadline: int = FOREVER,
+        seen_id: Any = None,
+    ) -> int:
+        """Sell lots of one leg at mark; returns minus the qu that the bidder was paid."""
+        require(self.house.now <= deadline, "Expired")
+        require(account != bidder, "BadArgument")
+        require(owner_of(bidder) == caller, "NotOwner")
+        run = self._running(account)
+        require(seen_id is None or seen_id == self.id_of(account), "WrongAuction")
+        standing, curve = self.standing(account), self.curve_of(run)
+        run = run.advance(self.house.now, standing.stopped, curve.max_step)
+        require(run.elapsed >= curve.priority, "PriorityWindow")
+        error = leg_sale.refused(standing, curve, run.elapsed)
+        require(not error, error)
+        pay = self._flat(run.starter, caller, curve)
+        terms = leg_sale.terms(standing, curve, run.elapsed, market, lots)._replace(
+            pay=pay,
+            executor_share=curve.exec_share,
+            starter_share=curve.start_share if pay.starter else 0,
+            least=curve.min_requirement * TOK,
+        )
+        result = self.house.sell_leg(account, bidder, terms)
+        error = leg_sale.fault(standing, result, curve, run.elapsed)
+        require(not error, error)
+        require(-result.paid <= cost_limit, "CostLimit")
+        run = run._replace(starter=run.starter if result.started == 0 else NOBODY)
+        if leg_sale.cured(result, curve):
+            run = self._finish(account, run)
+        else:
+            run = run._replace(noted=self._note(account, run.noted, result.equity))
+        self.runs[account] = run
+        return -result.paid
+
+    def leg_quote(self, account: int, market: int) -> tuple[LegQuote, int, bool]:
+        """The most lots of a leg on sale and their terms; the priority left; stopped."""
+        run, standing = self._running(account), self.standing(account)
+        stopped = standing.stopped or self._paused()
+        run, curve = self._advance(run, stopped), self.curve_of(run)
+        priority = max(0, curve.priority - run.elapsed)
+        if stopped:
+            return LegQuote(auction.x_at(curve, run.elapsed)), priority, stopped
+        house = self.house.accrued()
+
+        def after(lots: int) -> LegResult:
+            return single_leg.leg_after(house, account, market, lots)
+
+        return leg_sale.quote(standing, curve, run.elapsed, after), priority, stopped
 
     @transaction
     def end(self, account: int) -> None:
@@ -581,11 +640,19 @@ class Liquidations:
         """What executor and starter of a sale of R `sold` are due, into their accounts 0."""
         if sold < curve.min_requirement * TOK:
             return KeeperPay()
-        pay = KeeperPay(caller << 96, curve.exec_flat * TOK + sold * curve.exec_share // NANO)
+        pay = Liquidations._flat(starter, caller, curve)
+        pay = pay._replace(executor_due=pay.executor_due + sold * curve.exec_share // NANO)
         if starter == NOBODY:
             return pay
-        due = curve.start_flat * TOK + sold * curve.start_share // NANO
-        return pay._replace(starter=starter << 96, starter_due=due)
+        return pay._replace(starter_due=pay.starter_due + sold * curve.start_share // NANO)
+
+    @staticmethod
+    def _flat(starter: int, caller: int, curve: Curve) -> KeeperPay:
+        """The part of it that does not grow with the R sold."""
+        pay = KeeperPay(caller << 96, curve.exec_flat * TOK)
+        if starter == NOBODY:
+            return pay
+        return pay._replace(starter=starter << 96, starter_due=curve.start_flat * TOK)
 
 
 def exhausted(standing: Standing, curve: Curve, elapsed: int) -> bool:

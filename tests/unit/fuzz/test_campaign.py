@@ -126,5 +126,9 @@ def test_run__too_little_reached__exit_1(
     assert "expected 4 waterfalls or more insurance" in capsys.readouterr().err
 
 
+def test_run__on_anvil_with_many_processes__exit_2(tmp_path: Path) -> None:
+    assert command.run(options(tmp_path, anvil=True, workers=2)) == 2
+
+
 def test_run__no_such_file__exit_3(tmp_path: Path) -> None:
     assert command.run(options(tmp_path, replay=tmp_path / "none.json")) == 3
