@@ -12,6 +12,8 @@ from tests.stage import (
     USD,
     conserves,
     equity,
+    fill,
+    list_markets,
     lots_of,
     move_price,
     run_auction,
@@ -50,8 +52,6 @@ def test_dust_leg__beside_a_whale__does_not_ask_for_a_bidder_of_the_whole(house,
 
 def test_dust_legs__in_64_markets__a_fresh_account_takes_the_whole(house, maker, liquidator):
     """All the legs an account may open, sixty-two of them dust: one bid takes them."""
-    from tests.stage import fill, list_markets
-
     owner = house.actor("hedgehog", quote=12_000)
     dust = list_markets(house, 62)
     house.trade("ETH-PERP", owner, maker, 50, 2_000)
