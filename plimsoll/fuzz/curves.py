@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from plimsoll.evm.fast import BLOCK_SECONDS
 from plimsoll.model import auction
 from plimsoll.model.auction import MAX_SLOPE, NANO, Curve
 
@@ -21,6 +22,9 @@ def random_curve(rnd: Random) -> Curve:
     t_end = t_one - (NANO - x_max) // MAX_SLOPE + rnd.choice((1, 30, 300))
     buffer, fee = rnd.randrange(1, 30) * PERCENT, rnd.randrange(0, 9) * PERCENT
     pre_band = rnd.choice((0, buffer // 2, buffer))
+    max_step = max(12, t_one // rnd.choice((4, 4, 5, 8)))
+    if rnd.random() < 0.8:  # whole blocks of the fast machine, mostly: other times cost more
+        max_step -= max_step % min(BLOCK_SECONDS, max_step)
     curve = Curve(
         x_start=x_start,
         x_mid=x_mid,
@@ -29,7 +33,7 @@ def random_curve(rnd: Random) -> Curve:
         t_one=t_one,
         t_end=t_end,
         resume=rnd.choice((60, 3_600)),
-        max_step=max(12, t_one // rnd.choice((4, 4, 5, 8))),
+        max_step=max_step,
         fade=rnd.choice((60, 600)),
         min_lots=rnd.choice((1_000, 1_000, 100_000)),
         buffer=buffer,

@@ -153,9 +153,13 @@ class Twin:
 
     def check(self) -> None:
         """Identities, custody and the O(1) aggregates; slow, for the end of a waterfall."""
-        held = self.stand.house.quote.balanceOf(self.stand.vault.address)
-        if held != self.house.cash.vault:
-            raise Mismatch(f"quote tokens: model {self.house.cash.vault}, held {held}")
+        vault, custody = self.stand.vault.address, self.house.custody
+        owed = [self.house.cash.vault]
+        owed += [custody.kept(asset) for asset in self.stand.facts.assets]  # type: ignore[attr-defined]
+        tokens = [self.stand.house.quote, *self.stand.assets]
+        held = [token.balanceOf(vault) for token in tokens]
+        if held != owed:
+            raise Mismatch(f"tokens of the vault: model {owed}, held {held}")
         gap = self.stand.engine.solvency().gap
         if gap:
             raise Mismatch(f"the chain's books are {gap} off")
