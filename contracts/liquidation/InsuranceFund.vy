@@ -17,7 +17,7 @@
 
         Trust: the engine's bucket and its moves. Governance sets bounded terms and the auction.
 
-        Shares are bought in fund_shares and redeemed in fund_redemptions; fund_bucket follows the
+        Shares are bought in fund_shares and redeemed in fund_redemptions, by fund_clock; fund_bucket follows the
         bucket and its drip, fund_payouts and fund_keepers take from it; fund_terms has what
         governance sets.
 @custom:kill Let the auction be the zero address: payouts stop, redemptions go on.
@@ -30,6 +30,7 @@ from snekmate.auth import ownable_2step
 from snekmate.tokens import erc20
 from contracts.interfaces import IInsuranceFund
 from contracts.liquidation import fund_bucket
+from contracts.liquidation import fund_clock
 from contracts.liquidation import fund_keepers
 from contracts.liquidation import fund_payouts
 from contracts.liquidation import fund_redemptions
@@ -47,16 +48,20 @@ initializes: ownable_2step[ownable := ownable]
 initializes: erc20[ownable := ownable]
 initializes: governed[ownable := ownable]
 initializes: fund_terms[governed := governed]
-initializes: fund_bucket[fund_terms := fund_terms, governed := governed]
+initializes: fund_bucket[
+    fund_clock := fund_clock, fund_terms := fund_terms, governed := governed
+]
 initializes: fund_shares[erc20 := erc20, fund_bucket := fund_bucket]
 initializes: fund_redemptions[
     erc20 := erc20,
     fund_bucket := fund_bucket,
+    fund_clock := fund_clock,
     fund_shares := fund_shares,
     fund_terms := fund_terms,
 ]
 initializes: fund_payouts[fund_bucket := fund_bucket, fund_terms := fund_terms]
 initializes: fund_keepers[fund_bucket := fund_bucket, fund_terms := fund_terms]
+initializes: fund_clock
 
 exports: (
     # Ownership cannot be renounced.
@@ -99,10 +104,12 @@ exports: (
     fund_redemptions.maxRedeem,
     fund_redemptions.previewRedeem,
     fund_redemptions.redeem,
+    fund_clock.clock,
     # income and keepers
     fund_bucket.engine,
     fund_bucket.sponsor,
     fund_bucket.sync,
+    fund_bucket.observe,
     fund_bucket.undripped,
     fund_keepers.fund_budget,
     # payouts: the auction draws
@@ -121,7 +128,7 @@ exports: (
     fund_terms.set_auction,
     fund_terms.set_budget,
     fund_terms.set_cooldown,
-    fund_terms.set_tolerance,
+    fund_bucket.set_tolerance,
     fund_bucket.set_drip,
 )
 

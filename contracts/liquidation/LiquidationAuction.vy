@@ -221,7 +221,8 @@ def bid_with_callback(
            governance's settings move no balance.
          - InsuranceFund: deposits, redemptions, sponsoring and the keepers' budget end in the engine,
            locked, and `draw` is this contract's; requests to redeem, their cancellation and transfers of
-           shares move no money, `sync` follows the bucket as it stands, this bid's payout included.
+           shares move no money, `sync` and `observe` follow bucket and deficits as they stand, this bid's
+           payout included; where a deficit was noted this bid has the fund look again at its end.
          - SignedOrders: fills end in the engine, locked; cancellations only withdraw consent.
          - OracleAdapter, ImpliedSurfaces: open, so that liquidations never wait for a price. The slice was
            priced before; a price poked in between is in force for the bidder's check alone, where it is the
@@ -310,7 +311,6 @@ def deleverage(account: uint256, buyer: uint256):
             pay=auction_pay._due(run.starter, curve[1], position.requirement),
         ),
     )
-    run.noted = False  # the engine has recognised the loss and cleared it
     run.starter = auction_pay._paid(account, run.starter, result.executed, result.started)
     # The legs are closed. Without collateral, which a deficit is recognised after the sale of, the account
     # is empty but for cash that is not negative: no need to look again.

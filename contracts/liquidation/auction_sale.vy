@@ -164,7 +164,8 @@ def _settle(account: uint256, run: runs.Run, buffer: uint256) -> runs.Run:
 @internal
 def _finish(account: uint256, run: runs.Run) -> runs.Run:
     """
-    @notice Unfreezes an account and closes its run. The starter of an unpaid run is owed nothing.
+    @notice Unfreezes an account and closes its run. The starter of an unpaid run is owed nothing. Where a
+            deficit was noted the fund sees that it is gone.
     """
     done: runs.Run = run
     done.running = False
@@ -172,6 +173,8 @@ def _finish(account: uint256, run: runs.Run) -> runs.Run:
     done.seen = block.timestamp
     done.noted = False  # the thaw clears it
     extcall auction_ports.ENGINE.thaw(account)
+    if run.noted:
+        extcall auction_ports.FUND.observe()
     log ILiquidationAuction.Ended(account=account, number=run.number, elapsed=run.elapsed)
     return done
 
@@ -189,12 +192,13 @@ def _thaw_left(account: uint256, position: slices.Position):
     )
     errors._require(thawed, errors.NO_AUCTION)
     errors._require(not slices._liquidatable(position), errors.NOTHING_TO_DO)
+    extcall auction_ports.FUND.observe()
 
 
 @internal
 def _note(account: uint256, noted: bool, equity: int256) -> bool:
     """
-    @notice Tells the engine the account's negative equity, where there is or was one.
+    @notice Tells the engine the account's negative equity, where there is or was one, and lets the fund see.
     @return Whether one is noted now.
     """
     deficit: uint256 = 0
@@ -202,4 +206,5 @@ def _note(account: uint256, noted: bool, equity: int256) -> bool:
         deficit = convert(-equity, uint256)
     if noted or deficit > 0:
         extcall auction_ports.ENGINE.note_deficit(account, deficit)
+        extcall auction_ports.FUND.observe()
     return deficit > 0

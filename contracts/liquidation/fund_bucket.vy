@@ -11,15 +11,17 @@
         assets  (bucket - locked) rounded down to token units
 
         What the fund itself moves is booked as it moves; any other rise is income, any other fall a
-        loss, booked by the next sync. Trusts the engine's balance and its moves.
+        loss, booked by the next sync. Trusts the engine's balance, its moves and its deficits.
 """
 from contracts.interfaces import IInsuranceFund
+from contracts.liquidation import fund_clock
 from contracts.liquidation import fund_terms
 from contracts.modules import errors
 from contracts.modules import governed
 from contracts.modules import rounding
 from contracts.modules import saturating
 
+uses: fund_clock
 uses: fund_terms
 uses: governed
 
@@ -34,6 +36,7 @@ interface Engine:
 
 
 TOKEN: constant(uint256) = 10**9  # qu of one token unit
+SCALE: constant(uint256) = 10_000  # 1e-4
 # token units, a trillion USD; far inside the engine's field
 MAX_ASSETS: constant(uint256) = 10**18
 M32: constant(uint256) = 2**32 - 1
@@ -80,10 +83,20 @@ def sponsor(assets: uint256):
 @external
 def sync():
     """
-    @notice Books what the bucket gained or lost since it was last seen; income starts to drip.
+    @notice Books what the bucket gained or lost since it was last seen; income starts to drip. Sees
+            whether a deficit holds redemptions up, and stops or starts their clock (fund_clock).
             Anyone; every call here that moves shares, assets or the budget does it first.
     """
     self._sync()
+
+
+@external
+def observe():
+    """
+    @notice The part of `sync` that stops or starts the clock of redemptions. Anyone; the auction does
+            it whenever it has changed what deficits the engine knows of.
+    """
+    self._observe()
 
 
 @external
@@ -110,6 +123,19 @@ def set_drip(period: uint256):
     governed._check_governance()
     self._sync()  # income that came before drips by the old period
     fund_terms._set_drip(period)
+
+
+@external
+def set_tolerance(share: uint256):
+    """
+    @notice Changes the open deficit up to which redemptions go on, less that deficit. Governance
+            only.
+    @dev Reverts NotGovernance, BadParameter.
+    @param share 1e-4 of the bucket, at most 200; 0: any deficit holds them up.
+    """
+    governed._check_governance()
+    fund_terms._set_tolerance(share)
+    self._observe()
 
 
 # -- the fund's own moves: booked first, then made by the engine --
@@ -152,6 +178,30 @@ def _pay_keepers(amount_qu: uint256):
     # Proof: amount <= locked <= bucket < 2^96: neither field borrows.
     self._drip = unsafe_sub(self._drip, amount_qu | (amount_qu << 96))
     extcall Engine(engine).budget_move(amount_qu)
+
+
+# -- what holds redemptions up --
+
+
+@internal
+@view
+def _held_up() -> bool:
+    """
+    @notice Whether a deficit waits for the fund that is beyond the tolerated share of the bucket.
+    """
+    pending: uint256 = staticcall Engine(engine).pending_deficit()
+    if pending == 0:
+        return False
+    bucket: uint256 = staticcall Engine(engine).fund_balance()
+    return pending > bucket * fund_terms.deficit_tolerance // SCALE
+
+
+@internal
+def _observe():
+    """
+    @notice Stops or starts the clock of redemptions.
+    """
+    fund_clock._set(self._held_up())
 
 
 # -- reading and booking --
@@ -227,9 +277,10 @@ def _seen_now() -> (uint256, uint256, uint256):
 @internal
 def _sync() -> uint256:
     """
-    @notice Books the bucket's changes.
+    @notice Books the bucket's changes, and stops or starts the clock of redemptions.
     @return Assets, token units, rounded down.
     """
+    self._observe()
     bucket: uint256 = 0
     locked: uint256 = 0
     end: uint256 = 0

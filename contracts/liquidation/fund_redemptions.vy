@@ -5,12 +5,15 @@
 @license AGPL-3.0-only
 @notice ERC-4626 from the deposit on: shares wait in escrow, where they go on bearing losses, and
         are redeemed within a window after it; never while a deficit waits for the fund that is
-        more than dust, and what is dust counts as paid already.
+        more than dust, and what is dust counts as paid already. Cooldown and window are counted on
+        a clock that stands meanwhile (fund_clock): a deficit costs nobody their window, brings
+        nobody nearer to theirs, and leaves the order of the requests as it was.
 """
 from ethereum.ercs import IERC4626
 from snekmate.tokens import erc20
 from contracts.interfaces import IInsuranceFund
 from contracts.liquidation import fund_bucket
+from contracts.liquidation import fund_clock
 from contracts.liquidation import fund_shares
 from contracts.liquidation import fund_terms
 from contracts.modules import errors
@@ -19,13 +22,13 @@ from contracts.modules import saturating
 
 uses: erc20
 uses: fund_bucket
+uses: fund_clock
 uses: fund_shares
 uses: fund_terms
 
 SHARES: constant(uint256) = 2**160 - 1  # mask of a request's shares
-SCALE: constant(uint256) = 10_000  # 1e-4
 
-# owner -> bits 0-159 shares in escrow (1e-12) | 160-199 window opens (unix s) | 200-239 closes
+# owner -> bits 0-159 shares in escrow (1e-12) | 160-199 window opens (s of fund_clock) | 200-239 closes
 _requests: HashMap[address, uint256]
 
 
@@ -34,19 +37,23 @@ def request_redeem(shares: uint256):
     """
     @notice Puts shares of the caller in escrow, where they go on bearing losses, and starts the
             cooldown; shares requested before join it and wait anew. Redeem within the window after
-            it, or ask again.
+            it, or ask again. Cooldown and window stand still while a deficit holds redemptions up.
     @dev Reverts ZeroAmount, NoShares.
     @param shares 1e-12 shares.
     """
     errors._require(shares > 0, errors.ZERO_AMOUNT)
     errors._require(shares <= erc20.balanceOf[msg.sender], errors.NO_SHARES)
-    ready: uint256 = block.timestamp + fund_terms.cooldown
+    fund_bucket._observe()
+    stood: uint256 = fund_clock._stood()
+    ready: uint256 = block.timestamp - stood + fund_terms.cooldown
     closes: uint256 = ready + fund_terms.exit_window
     total: uint256 = (self._requests[msg.sender] & SHARES) + shares
     errors._require(total <= SHARES, errors.OUT_OF_RANGE)
     self._requests[msg.sender] = total | (ready << 160) | (closes << 200)
     erc20._transfer(msg.sender, self, shares)
-    log IInsuranceFund.RedeemRequested(owner=msg.sender, shares=total, ready=ready, closes=closes)
+    log IInsuranceFund.RedeemRequested(
+        owner=msg.sender, shares=total, ready=ready + stood, closes=closes + stood
+    )
 
 
 @external
@@ -55,6 +62,7 @@ def cancel_request():
     @notice Takes all shares of the caller out of escrow. At any time.
     @dev Reverts NoShares where there are none.
     """
+    fund_bucket._observe()
     shares: uint256 = self._requests[msg.sender] & SHARES
     errors._require(shares > 0, errors.NO_SHARES)
     self._requests[msg.sender] = 0
@@ -68,11 +76,17 @@ def request_of(owner: address) -> IInsuranceFund.Request:
     """
     @notice An owner's redemption request.
     @param owner The owner.
-    @return Shares in escrow (1e-12), unix times its window opens and has closed.
+    @return Shares in escrow (1e-12), unix times its window opens and has closed, as they are if the
+            clock runs on from now: later while it stands. Both 0 without a request.
     """
     word: uint256 = self._requests[owner]
+    if word == 0:
+        return empty(IInsuranceFund.Request)
+    stood: uint256 = fund_clock._stood()
     return IInsuranceFund.Request(
-        shares=word & SHARES, ready=(word >> 160) & (2**40 - 1), closes=word >> 200
+        shares=word & SHARES,
+        ready=((word >> 160) & (2**40 - 1)) + stood,
+        closes=(word >> 200) + stood,
     )
 
 
@@ -167,7 +181,7 @@ def _leave(assets: uint256, shares: uint256, receiver: address, owner: address):
     """
     errors._require(assets > 0, errors.ZERO_AMOUNT)
     errors._require(receiver != empty(address), errors.NULL_ADDRESS)
-    errors._require(not self._deficit_open(), errors.DEFICIT_OPEN)
+    errors._require(not fund_clock._stands(), errors.DEFICIT_OPEN)  # as the sync just found
     word: uint256 = self._requests[owner]
     errors._require(self._window_open(word), errors.COOLDOWN)
     errors._require(shares <= word & SHARES, errors.NO_SHARES)
@@ -191,7 +205,7 @@ def _redeemable(owner: address) -> uint256:
     @return 1e-12 shares.
     """
     word: uint256 = self._requests[owner]
-    if not self._window_open(word) or self._deficit_open():
+    if not self._window_open(word) or fund_bucket._held_up():
         return 0
     return word & SHARES
 
@@ -204,21 +218,8 @@ def _window_open(request: uint256) -> bool:
     @param request The request's word.
     @return True from its ready time until before its closing time.
     """
-    return block.timestamp >= (request >> 160) & (2**40 - 1) and block.timestamp < request >> 200
-
-
-@internal
-@view
-def _deficit_open() -> bool:
-    """
-    @notice Whether a deficit waits for the fund.
-    @return True while the engine has one beyond the tolerated share of the bucket.
-    """
-    pending: uint256 = staticcall fund_bucket.Engine(fund_bucket.engine).pending_deficit()
-    if pending == 0:
-        return False
-    bucket: uint256 = staticcall fund_bucket.Engine(fund_bucket.engine).fund_balance()
-    return pending > bucket * fund_terms.deficit_tolerance // SCALE
+    now: uint256 = fund_clock._now()
+    return now >= (request >> 160) & (2**40 - 1) and now < request >> 200
 
 
 @internal

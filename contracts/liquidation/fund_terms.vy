@@ -5,8 +5,8 @@
 @license AGPL-3.0-only
 @notice What governance sets of the insurance fund, and within which bounds: who draws and up to
         which caps, what keepers get, how income drips and how long a redemption waits. The parts
-        that act on these terms read them here; set_drip alone is with the drip, which it books
-        first.
+        that act on these terms read them here; set_drip and set_tolerance are in fund_bucket: the one
+        books the drip first, the other lets the clock of redemptions look.
 """
 from contracts.interfaces import IInsuranceFund
 from contracts.modules import errors
@@ -39,11 +39,11 @@ budget_target: public(uint256)
 budget_share: public(uint256)
 # seconds over which new income drips in
 drip_period: public(uint256)
-# seconds from a request to its window
+# seconds of the redemptions' clock from a request to its window
 cooldown: public(uint256)
-# seconds that the window stays open
+# seconds of that clock that the window stays open
 exit_window: public(uint256)
-# 1e-4 of the bucket; redemptions wait while a larger deficit is open
+# 1e-4 of the bucket; redemptions wait, and their clock stands, while a larger deficit is open
 deficit_tolerance: public(uint256)
 
 
@@ -173,15 +173,13 @@ def set_cooldown(cooldown: uint256, window: uint256):
     self.exit_window = window
 
 
-@external
-def set_tolerance(share: uint256):
+@internal
+def _set_tolerance(share: uint256):
     """
-    @notice Changes the open deficit up to which redemptions go on, less that deficit. Governance
-            only.
-    @dev Reverts NotGovernance, BadParameter.
-    @param share 1e-4 of the bucket, at most 200; 0: any deficit holds them up.
+    @notice Changes the open deficit up to which redemptions go on. The caller has checked governance
+            and has the clock of redemptions look afterwards.
+    @param share 1e-4 of the bucket, at most 200, else BadParameter.
     """
-    governed._check_governance()
     errors._require(share <= MAX_TOLERANCE, errors.BAD_PARAMETER)
     log IInsuranceFund.ToleranceChanged(old_share=self.deficit_tolerance, new_share=share)
     self.deficit_tolerance = share

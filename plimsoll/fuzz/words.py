@@ -247,6 +247,7 @@ class Expected:
             yield ("fund_payouts", "_window"), word | fund.window_used << 160
         for market, (window, used) in fund.market_words.items():
             yield ("fund_payouts", "_market_used", market), window << 128 | used
+        yield ("fund_clock", "_clock"), fund.stood | fund.since << 64
         yield ("fund_keepers", "_budget_start"), fund.budget_start
         yield ("fund_keepers", "_budget_used"), fund.budget_used
         yield ("erc20", "totalSupply"), fund.supply

@@ -24,7 +24,10 @@ MAX_ASKED = 2**96 - 1  # qu; no bucket is larger
 
 @dataclass
 class Request:
-    """A redemption request: shares in escrow, and when its window opens and has closed."""
+    """A redemption request: shares in escrow, and when its window opens and has closed.
+
+    Both in seconds of the redemptions' clock, which stands while a deficit holds them up.
+    """
 
     shares: int = 0
     ready: int = 0
@@ -79,6 +82,8 @@ class Fund:
     market_words: dict[int, tuple[int, int]] = field(default_factory=dict)  # window, used in it
     budget_start: int = 0
     budget_used: int = 0
+    stood: int = 0  # seconds the redemptions' clock stood before
+    since: int = 0  # since when it stands, 0 while it runs
 
     def copy(self) -> Fund:
         """A copy that later changes do not reach."""
@@ -114,6 +119,7 @@ class Fund:
 
     def sync(self, now: int) -> int:
         """Book the bucket's changes; returns the assets."""
+        self.observe(now)
         self.locked_qu, end = self.seen(now)
         self.known_qu = self.bucket_qu
         # Where nothing is undripped no time is kept.
@@ -167,6 +173,19 @@ class Fund:
         self.known_qu += qu
         self.bucket_qu += qu
 
+    # -- the redemptions' clock
+
+    def observe(self, now: int) -> None:
+        """Stop or start the clock by whether a deficit holds redemptions up."""
+        held_up = self.deficit_open()
+        if held_up == (self.since != 0):
+            return
+        self.stood, self.since = self.stood_by(now), now if held_up else 0
+
+    def stood_by(self, now: int) -> int:
+        """Seconds the clock has stood until now."""
+        return self.stood + (now - self.since if self.since else 0)
+
     # -- redemptions
 
     def request(self, owner: str, shares: int, now: int) -> None:
@@ -175,13 +194,22 @@ class Fund:
             raise Refused("ZeroAmount")
         if shares > self.shares.get(owner, 0):
             raise Refused("NoShares")
+        self.observe(now)
         held = self.requests.get(owner, Request()).shares
-        ready = now + self.terms.cooldown
+        ready = now - self.stood_by(now) + self.terms.cooldown
         self.requests[owner] = Request(held + shares, ready, ready + self.terms.exit_window)
         self.shares[owner] -= shares
 
-    def cancel(self, owner: str) -> None:
+    def request_of(self, owner: str, now: int) -> Request:
+        """A request in real time: as it is if the clock runs on from now."""
+        found, stood = self.requests.get(owner, Request()), self.stood_by(now)
+        if found == Request():
+            return found
+        return Request(found.shares, found.ready + stood, found.closes + stood)
+
+    def cancel(self, owner: str, now: int) -> None:
         """Refused NoShares."""
+        self.observe(now)
         held = self.requests.get(owner, Request()).shares
         if held == 0:
             raise Refused("NoShares")
@@ -199,7 +227,7 @@ class Fund:
     def max_redeem(self, owner: str, now: int) -> int:
         """Shares redeemable now."""
         request = self.requests.get(owner, Request())
-        if self.deficit_open() or not request.ready <= now < request.closes:
+        if self.deficit_open() or not request.ready <= now - self.stood_by(now) < request.closes:
             return 0
         return request.shares
 
@@ -221,7 +249,7 @@ class Fund:
             raise Refused("ZeroAmount")
         if self.deficit_open():
             raise Refused("DeficitOpen")
-        if not request.ready <= now < request.closes:
+        if not request.ready <= now - self.stood_by(now) < request.closes:
             raise Refused("Cooldown")
         if shares > request.shares:
             raise Refused("NoShares")

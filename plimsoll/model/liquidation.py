@@ -313,6 +313,7 @@ class Liquidations:
             require(self.house.account(account).frozen, "NoAuction")
             require(healthy, "NothingToDo")
             self.house.thaw(account)
+            self._observe()
             return
         if not self.house.account(account).frozen:  # a replacement of this auction ended it
             noted = self._note(account, run.noted, 0)
@@ -351,7 +352,7 @@ class Liquidations:
                 self._due(run.starter, caller, curve, standing.requirement),
             ),
         )
-        run = run._replace(noted=False, starter=run.starter if result.started == 0 else NOBODY)
+        run = run._replace(starter=run.starter if result.started == 0 else NOBODY)
         if standing.collateral == 0 or result.deficit:
             run = self._finish(account, run._replace(elapsed=0))
         else:
@@ -625,13 +626,20 @@ class Liquidations:
 
     def _finish(self, account: int, run: Run) -> Run:
         self.house.thaw(account)
+        if run.noted:
+            self._observe()
         return run._replace(running=False, stopped=False, seen=self.house.now, noted=False)
 
     def _note(self, account: int, noted: bool, equity: int) -> bool:
         deficit = max(-equity, 0)
         if noted or deficit:
             self.house.note_deficit(account, deficit)
+            self._observe()
         return deficit > 0
+
+    def _observe(self) -> None:
+        """The fund sees whether deficits hold redemptions up."""
+        self._of_fund().observe(self.house.now)
 
     # -- keepers
 

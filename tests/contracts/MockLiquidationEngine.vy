@@ -18,6 +18,9 @@ versions: public(HashMap[uint256, uint256])
 operators: public(HashMap[uint256, HashMap[address, bool]])
 deficits: public(HashMap[uint256, uint256])
 notes: public(uint256)  # calls of note_deficit
+observed: public(uint256)  # calls of observe
+seen: public(uint256)  # the deficit of `watched` at the last
+watched: public(uint256)
 paid: public(HashMap[uint256, uint256])
 refuses: public(HashMap[uint256, bool])  # bidders that fail their check
 budget: public(uint256)
@@ -210,6 +213,23 @@ def thaw(account: uint256):
     self.frozen[account] = False
     self.deficits[account] = 0
     self.versions[account] += 1
+
+
+@external
+def watch(account: uint256):
+    """
+    @notice Whose deficit `observe` looks at.
+    """
+    self.watched = account
+
+
+@external
+def observe():
+    """
+    @notice The fund looks.
+    """
+    self.observed += 1
+    self.seen = self.deficits[self.watched]
 
 
 @external

@@ -242,6 +242,7 @@ class Arena:
             "redeem": (10**12, owner, owner),
             "sponsor": (TOKEN,),
             "sync": (),
+            "observe": (),
             "fund_budget": (10**30,),
             "draw": ([ETH << 128 | 1], 5),
             "set_caps": ((4_000, 8_000, 5_000, DAY),),

@@ -159,6 +159,7 @@ TABLE = {
     ("InsuranceFund", "redeem"): rule(TRADERS, ALLOWANCE),
     ("InsuranceFund", "sponsor"): rule(ANYONE),
     ("InsuranceFund", "sync"): rule(ANYONE),
+    ("InsuranceFund", "observe"): rule(ANYONE),
     ("InsuranceFund", "fund_budget"): rule(ANYONE),
     ("InsuranceFund", "draw"): rule("LiquidationAuction", "NotAuction"),
     **several(

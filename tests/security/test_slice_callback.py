@@ -37,7 +37,7 @@ OPEN = {
     ("ImpliedSurfaces", "submit"),
     # No money moves: a ramp that has run out, shares between holders, the fund's queue and drip.
     ("CollateralVault", "settle_ramp"),
-    *several("InsuranceFund", "transfer approve permit request_redeem cancel_request sync"),
+    *several("InsuranceFund", "transfer approve permit request_redeem cancel_request sync observe"),
     # Consent withdrawn.
     *several("SignedOrders", "cancel cancel_up_to"),
     # On storage that nobody uses.

@@ -335,3 +335,45 @@ def test_auction_id__any_change__another_id(world: World) -> None:
     seen.add(world.auction.auction_id(world.account))
     seen.add(world.auction.auction_id(account_of(world.owner, 8)))
     assert len(seen) == 4
+
+
+def test_fund__deficit_noted_lowered_or_gone__looks_in_the_same_call(world: World) -> None:
+    world.engine.watch(world.account)
+    world.begin(INSOLVENT, after=CURVE.t_one)
+    looks = world.engine.observed()
+    assert (world.engine.seen(), looks > 1) == (300 * USD, True)  # every sync notes it anew
+    world.bid(max_fraction=ONE // 2)
+    assert (world.engine.seen(), world.engine.observed()) == (150 * USD, looks + 1)
+    world.bid()
+    assert (world.engine.seen(), world.engine.observed()) == (0, looks + 2)
+
+
+def test_fund__deficit_deleveraged__looks_after_it(world: World) -> None:
+    world.engine.watch(world.account)
+    world.begin(INSOLVENT, after=CURVE.t_end)
+    assert world.engine.seen() == 300 * USD
+    world.auction.deleverage(world.account, 0)
+    assert world.engine.seen() == 0
+
+
+def test_fund__deficit_cured__looks_at_the_end(world: World) -> None:
+    world.engine.watch(world.account)
+    world.begin(INSOLVENT)
+    world.stand(replace(SOLVENT, equity=10_000 * USD))
+    world.auction.end(world.account)
+    assert (world.engine.seen(), world.engine.observed()) == (0, 2)
+
+
+def test_fund__account_left_frozen_by_another_auction__looks_when_it_is_freed(
+    world: World,
+) -> None:
+    world.stand(replace(SOLVENT, equity=10_000 * USD))
+    world.engine.set_frozen(world.account, True)
+    world.auction.end(world.account)
+    assert world.engine.observed() == 1
+
+
+def test_fund__solvent_all_the_way__has_nothing_to_look_at(world: World) -> None:
+    world.begin()
+    world.bid()
+    assert world.engine.observed() == 0

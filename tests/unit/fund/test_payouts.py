@@ -263,7 +263,7 @@ def test_abi__no_role_takes_money_out(world):
     }
     assert mutating == {
         "deposit", "mint", "withdraw", "redeem", "request_redeem", "cancel_request",
-        "sponsor", "sync", "fund_budget", "draw",
+        "sponsor", "sync", "observe", "fund_budget", "draw",
         "set_caps", "set_budget", "set_drip", "set_cooldown", "set_auction",
         "set_tolerance",
         "transfer", "transferFrom", "approve", "permit", "transfer_ownership", "accept_ownership",
@@ -285,7 +285,8 @@ class Pair:
         self.world.evm.advance(self.rng.choice([0, 1, HOUR, DAY, 3 * DAY, 7 * DAY]))
         now, owner = self.world.evm.timestamp, self.rng.choice(self.actors)
         kinds = ("deposit", "mint", "request", "cancel", "redeem", "redeem", "withdraw",
-                 "sponsor", "income", "payout", "payout", "budget", "deficit", "sync")  # fmt: skip
+                 "sponsor", "income", "payout", "payout", "budget", "deficit", "deficit", "sync",
+                 "observe")  # fmt: skip
         kind = self.rng.choice(kinds)
         before = copy.deepcopy(self.model)
         name, want, call = None, None, None
@@ -330,7 +331,7 @@ class Pair:
 
     def _cancel(self, owner):
         return (
-            lambda now: self.model.cancel(owner),
+            lambda now: self.model.cancel(owner, now),
             lambda: self.world.fund.cancel_request(sender=owner).value,
         )
 
@@ -410,6 +411,12 @@ class Pair:
 
         return model, lambda: self.world.engine.set_pending_deficit(n)
 
+    def _observe(self, owner):
+        def model(now):
+            self.model.observe(now)
+
+        return model, lambda: self.world.fund.observe(sender=owner)
+
     def _sync(self, owner):
         def model(now):
             self.model.sync(now)
@@ -436,6 +443,9 @@ class Pair:
         for owner in self.actors:
             assert fund.balanceOf(owner) == model.shares.get(owner, 0)
             assert fund.maxRedeem(owner) == model.max_redeem(owner, now)
+            asked = model.request_of(owner, now)
+            assert tuple(fund.request_of(owner)) == (asked.shares, asked.ready, asked.closes)
+        assert tuple(fund.clock()) == (model.stood_by(now), model.since)
         escrow = sum(request.shares for request in model.requests.values())
         assert fund.balanceOf(fund.address) == escrow
         assert model.supply == escrow + sum(model.shares.values())

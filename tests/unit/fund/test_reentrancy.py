@@ -20,6 +20,7 @@ ENTRIES = {
     "cancel_request": lambda f, a: f.cancel_request.pack(),
     "sponsor": lambda f, a: f.sponsor.pack(1),
     "sync": lambda f, a: f.sync.pack(),
+    "observe": lambda f, a: f.observe.pack(),
     "fund_budget": lambda f, a: f.fund_budget.pack(1),
     "draw": lambda f, a: f.draw.pack([1 << 128 | 1], 1),
     "set_caps": lambda f, a: f.set_caps.pack((1, 1, 1, 3_600)),
