@@ -70,12 +70,30 @@ def cli() -> None:
 @click.option(
     "--hedge-bps", type=int, default=5, show_default=True, help="Cost of hedging, of the notional."
 )
+@click.option(
+    "--impact-bps",
+    type=int,
+    default=5,
+    show_default=True,
+    help="More of it for each million USD of one market.",
+)
+@click.option("--legs/--no-legs", default=True, help="Whether to bid for single legs too.")
 @click.option("--native-usd", type=Number(), help="USD per gas token; else the ETH feed's price.")
 @click.option(
     "--max-fee-gwei", type=float, default=500.0, show_default=True, help="Per gas, at most."
 )
-@click.option("--timeout", type=float, default=90.0, show_default=True, help="Seconds per receipt.")
-@click.option("--journal", type=click.Path(path_type=Path), help="Where account ids are kept.")
+@click.option(
+    "--timeout",
+    type=float,
+    default=90.0,
+    show_default=True,
+    help="Seconds per transaction; after half of them it is replaced with higher fees.",
+)
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    help="Where account ids and transactions in flight are kept.",
+)
 @click.option("--dry-run", is_flag=True, help="Decide and print, send nothing; needs no key.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per pass on stdout.")
 @click.option("--quiet", is_flag=True, help="No lines per decision.")

@@ -17,7 +17,7 @@ from plimsoll.demo.prices import FEEDS, Tape
 from plimsoll.demo.stage import LEAD, Stage
 from plimsoll.demo.trading import USD, lend, open_wave, seat
 from plimsoll.demo.world import Events, Outcome, Refused, act, must
-from plimsoll.keepers.rules import Decision
+from plimsoll.keepers.decisions import Decision
 from plimsoll.units import from_ticks
 
 GRACE = 60  # seconds that a feed recovers from a gap, as configured

@@ -18,9 +18,9 @@ from plimsoll.demo.trading import Wish, trade_all
 from plimsoll.demo.world import Call, Outcome, Refused, World, act
 from plimsoll.demo.world import View as WorldView
 from plimsoll.keepers import rules
+from plimsoll.keepers.decisions import NANO, Decision, Facts, House, Move, Policy
 from plimsoll.keepers.facts import Native, read_facts, read_house
 from plimsoll.keepers.node import Reader, Refusal, View
-from plimsoll.keepers.rules import NANO, Decision, Facts, House, Move, Policy
 
 FOREVER = 2**63
 INSOLVENT_AT = Decimal("1.05")  # x at which a bidder takes an insolvent account: above 1 it is paid

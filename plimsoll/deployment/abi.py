@@ -41,6 +41,7 @@ def forget_builds() -> None:
     encoder.cache_clear()
     decoder.cache_clear()
     event_decoder.cache_clear()
+    _selectors.cache_clear()
 
 
 @cache
@@ -70,6 +71,25 @@ def _function(name: str, function: str) -> Mapping[str, Any]:
         if entry["type"] == "function" and entry["name"] == function:
             return entry
     raise LookupError(f"{name} has no function {function}")
+
+
+def has_function(name: str, function: str) -> bool:
+    """Whether the contract called `name` has such a function."""
+    return any(entry["type"] == "function" and entry["name"] == function for entry in abi_of(name))
+
+
+@cache
+def _selectors(name: str) -> dict[bytes, str]:
+    return {
+        keccak(text=signature(entry))[:4]: str(entry["name"])
+        for entry in abi_of(name)
+        if entry["type"] == "function"
+    }
+
+
+def function_of(name: str, selector: bytes) -> str | None:
+    """The function of the contract called `name` that has this selector."""
+    return _selectors(name).get(selector)
 
 
 @cache

@@ -38,6 +38,8 @@ class Options:
     max_unpaid: Decimal = Decimal(50)
     max_fraction: Decimal = Decimal(1)
     hedge_bps: int = 5
+    impact_bps: int = 5
+    legs: bool = True
     native_usd: Decimal | None = None
     max_fee_gwei: float = 500.0
     timeout: float = 90.0
@@ -110,10 +112,10 @@ def _report(done: Pass, options: Options) -> None:
 def _liquidator(options: Options) -> Iterator[Liquidator]:
     """Everything wired together; files and connections closed at the end."""
     from plimsoll.deployment.manifest import Manifest
+    from plimsoll.keepers.decisions import ONE, Policy
     from plimsoll.keepers.facts import Native
     from plimsoll.keepers.node import Node
-    from plimsoll.keepers.rules import ONE, Policy
-    from plimsoll.keepers.wallet import Wallet
+    from plimsoll.keepers.outbox import Outbox
     from plimsoll.localnet.rpc import Rpc
     from plimsoll.units import quote_units, ticks, to_units
 
@@ -123,6 +125,8 @@ def _liquidator(options: Options) -> Iterator[Liquidator]:
         max_unpaid=quote_units(options.max_unpaid),
         max_fraction=to_units(options.max_fraction, -18),
         hedge_bps=options.hedge_bps,
+        impact_bps=options.impact_bps,
+        legs=options.legs,
     )
     if not 0 < policy.max_fraction <= ONE:
         raise Usage(f"--max-fraction: expected above 0 and at most 1, got {options.max_fraction}")
@@ -144,9 +148,11 @@ def _liquidator(options: Options) -> Iterator[Liquidator]:
         )
         say = note if not options.quiet else (lambda text: None)
         node = Node(rpc, manifest.addresses())
-        wallet = None
+        outbox = None
         if signer is not None:
-            wallet = Wallet(node, signer, journal, options.max_fee_gwei, options.timeout)
+            # Half the time to be mined, and half again with higher fees.
+            half = options.timeout / 2
+            outbox = Outbox(node, signer, options.max_fee_gwei, half, log=journal)
             _check_bidder(node, bidder, address)
         try:
             yield Liquidator(
@@ -154,7 +160,7 @@ def _liquidator(options: Options) -> Iterator[Liquidator]:
                 journal,
                 native,
                 policy,
-                wallet,
+                outbox,
                 bidder,
                 say=(lambda text: print(text, flush=True))
                 if not (options.as_json or options.quiet)

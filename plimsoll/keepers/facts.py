@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from plimsoll.deployment.abi import has_function
+from plimsoll.keepers.decisions import Backer, Curve, Facts, House, LegOffer
 from plimsoll.keepers.node import Reader, Refusal, View
-from plimsoll.keepers.rules import Backer, Curve, Facts, House
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,12 @@ class Native:
 
 
 def read_house(
-    node: Reader, bidder: int | None, native: Native, block: int, timestamp: int
+    node: Reader,
+    bidder: int | None,
+    native: Native,
+    block: int,
+    timestamp: int,
+    sender: str = "",
 ) -> House:
     """What all accounts share. The feed is read at the latest price even where it is stale."""
     wanted = [View("MarginEngine", "core"), View("MarginEngine", "keeper_budget")]
@@ -42,6 +48,7 @@ def read_house(
         native=ticks,
         room=room,
         budget=values[1],
+        sender=int(sender, 16) if sender else 0,
     )
 
 
@@ -65,7 +72,7 @@ def read_facts(
     """
     if not accounts:
         return {}
-    kinds = 7
+    kinds = 9
     rows = node.try_views(
         [
             view
@@ -78,6 +85,8 @@ def read_facts(
                 View("LiquidationAuction", "cost", (account,)),
                 View("LiquidationAuction", "curve", ()),
                 View("LiquidationAuction", "pre_quote", (account,)),
+                View("MarginEngine", "head", (account,)),
+                View("MarginEngine", "deficit_of", (account,)),
             )
         ],
         block,
@@ -95,14 +104,68 @@ def read_facts(
     more = [View("LiquidationAuction", "curve_of", (one,)) for one in sorted(versions)]
     values = node.try_views([View("MarginEngine", "position", leg) for leg in legs] + more, block)
     curves = dict(zip(sorted(versions), values[len(legs) :], strict=True))
-    notional = dict.fromkeys(accounts, 0)
+    parts: dict[int, list[int]] = {account: [] for account in accounts}
     for (account, market), position in zip(legs, values, strict=False):
         if not isinstance(position, Refusal):
-            notional[account] += abs(position.lots) * marks.get(market, 0)
+            parts[account].append(abs(position.lots) * marks.get(market, 0))
     for account, row in table.items():
         if account not in found:
-            found[account] = _facts(account, row, notional[account], curves)
+            found[account] = _facts(account, row, parts[account], curves)
     return found
+
+
+def read_legs(
+    node: Reader, facts: Facts, bidder: int, marks: Mapping[int, int], block: int
+) -> Facts:
+    """The same with what its legs fetch one by one, and what they take of the bidder's margin.
+
+    Nothing is asked where no leg can be on sale: outside auctions, within their priority window,
+    where E < 0.
+    """
+    on_sale = facts.running and not facts.stopped and not facts.negative and not facts.priority
+    if not on_sale or facts.equity >= facts.requirement:
+        return facts
+    if not has_function("LiquidationAuction", "leg_quote"):
+        return facts
+    markets = markets_of(facts.markets)
+    views = [View("LiquidationAuction", "leg_quote", (facts.account, one)) for one in markets]
+    views += [View("MarginEngine", "position", (facts.account, one)) for one in markets]
+    values = node.try_views([*views, View("MarginEngine", "margin", (bidder,))], block)
+    before = values.pop()
+    offers = [
+        (market, quote, -quote.lots if position.lots < 0 else quote.lots)
+        for market, quote, position in zip(
+            markets, values[: len(markets)], values[len(markets) :], strict=True
+        )
+        if not (isinstance(quote, Refusal) or isinstance(position, Refusal)) and quote.lots
+    ]
+    trials = [
+        View("MarginEngine", "margin_after", (bidder, (market, lots, marks.get(market, 0))))
+        for market, _, lots in offers
+    ]
+    after = node.try_views(trials, block) if trials else []
+    return replace(
+        facts,
+        legs=tuple(
+            LegOffer(
+                market=market,
+                lots=quote.lots,
+                cost=quote.cost,
+                fee=quote.fee,
+                removed=quote.removed,
+                notional=quote.lots * marks.get(market, 0),
+                need=_free(before) - _free(one),
+            )
+            for (market, quote, _), one in zip(offers, after, strict=True)
+        ),
+    )
+
+
+def _free(margin: Any) -> int:
+    """E_init - R_init; nothing where that cannot be read."""
+    if isinstance(margin, Refusal):
+        return 0
+    return int(margin.initial_equity - margin.initial_requirement)
 
 
 def read_marks(node: Reader, block: int) -> dict[int, int]:
@@ -123,8 +186,10 @@ def markets_of(bitmap: int) -> list[int]:
     return [number for number in range(bitmap.bit_length()) if bitmap >> number & 1]
 
 
-def _facts(account: int, row: Sequence[Any], notional: int, curves: Mapping[int, Any]) -> Facts:
-    standing, margin, held, auction, quote, newest, pre = row
+def _facts(
+    account: int, row: Sequence[Any], parts: Sequence[int], curves: Mapping[int, Any]
+) -> Facts:
+    standing, margin, held, auction, quote, newest, pre, head, noted = row
     requirement = standing.linear + standing.superlinear
     stopped = standing.stale_requirement * 10 > requirement
     curve = curves.get(auction.version) if auction.running else newest
@@ -147,13 +212,19 @@ def _facts(account: int, row: Sequence[Any], notional: int, curves: Mapping[int,
         auction_id=on_sale.id if on_sale else 0,
         perps=standing.perps,
         collateral=standing.collateral,
-        notional=notional + standing.collateral,
+        notional=sum(parts) + standing.collateral,
         initial=margin.initial_equity - margin.initial_requirement,
         curve=_curve(curve),
         markets=held,
         priority=on_sale.priority if on_sale else 0,
         pre_fraction=thin.fraction if thin else 0,
         pre_cost=thin.cost if thin else 0,
+        frozen=bool(head >> 226 & 1),
+        starter=int(auction.starter, 16),
+        deficit=max(0, -standing.equity),
+        noted=noted,
+        wait=getattr(on_sale, "wait", 0),
+        parts=(*parts, standing.collateral),
     )
 
 

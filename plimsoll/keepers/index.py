@@ -8,14 +8,15 @@ the last blocks are read again to see what came in its place.
 from __future__ import annotations
 
 import fcntl
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from eth_utils.crypto import keccak
 
+from plimsoll.keepers.outbox import Job, Logged
 from plimsoll.localnet.errors import RpcError
 from plimsoll.localnet.rpc import Rpc
 
@@ -54,17 +55,6 @@ class JournalBusy(RuntimeError):
     """Another keeper works with this journal."""
 
 
-@dataclass(frozen=True)
-class Flight:
-    """A transaction sent and not yet seen mined. `sent`: unix seconds by this machine's clock."""
-
-    account: int
-    kind: str
-    nonce: int
-    hash: str
-    sent: float
-
-
 class Journal:
     """One file per deployment and sender, locked while open: one process at a time uses it."""
 
@@ -86,13 +76,14 @@ class Journal:
             "create table if not exists offers"
             " (id text, kind text, primary key (id, kind)) without rowid;"
             "create table if not exists meta (key text primary key, value text) without rowid;"
-            "create table if not exists flights"
-            " (nonce integer primary key, account text, kind text, hash text, sent real);"
+            "drop table if exists flights;"  # of versions that kept one transaction per nonce
+            "create table if not exists sent (place integer primary key, nonce integer, hash text,"
+            " job text, fees text);"
         )
         self.first_block = first_block
         if self._get("engine") != engine:
             self._db.executescript(
-                "delete from accounts; delete from offers; delete from flights; delete from meta"
+                "delete from accounts; delete from offers; delete from sent; delete from meta"
             )
             self._set("engine", engine)
 
@@ -144,25 +135,42 @@ class Journal:
         self._set("cursor", str(cursor))
         self._db.execute("commit")
 
-    # -- flights
+    # -- transactions, as plimsoll.keepers.outbox.Log
 
-    def flights(self) -> list[Flight]:
-        """Transactions not seen mined, by nonce."""
-        rows = self._db.execute(
-            "select account, kind, nonce, hash, sent from flights order by nonce"
-        ).fetchall()
-        return [Flight(int(row[0], 16), row[1], row[2], row[3], row[4]) for row in rows]
+    def flights(self) -> list[Logged]:
+        """Transactions that have not landed, by nonce, each nonce's in the order sent."""
+        rows = self._db.execute("select nonce, hash, job, fees from sent order by nonce, place")
+        return [Logged(row[0], row[1], _job(row[2]), json.loads(row[3])) for row in rows.fetchall()]
 
-    def took_off(self, flight: Flight) -> None:
+    def took_off(self, one: Logged) -> None:
         """Remembers a transaction that is about to be sent."""
+        self._db.execute("delete from sent where hash = ?", (one.hash,))
         self._db.execute(
-            "insert or replace into flights (account, kind, nonce, hash, sent) values (?,?,?,?,?)",
-            (f"{flight.account:064x}", flight.kind, flight.nonce, flight.hash, flight.sent),
+            "insert into sent (nonce, hash, job, fees) values (?,?,?,?)",
+            (one.nonce, one.hash, _job_text(one.job), json.dumps(one.fees)),
         )
 
+    def refused(self, digest: str) -> None:
+        """Forgets a transaction that the node has not taken."""
+        self._db.execute("delete from sent where hash = ?", (digest,))
+
     def landed(self, nonce: int) -> None:
-        """Forgets a transaction that was mined or can no longer be."""
-        self._db.execute("delete from flights where nonce = ?", (nonce,))
+        """Forgets all of a nonce that is used."""
+        self._db.execute("delete from sent where nonce = ?", (nonce,))
+
+
+def _job_text(job: Job | None) -> str:
+    if job is None:
+        return ""
+    key = [hex(one) for one in job.key]
+    return json.dumps([key, job.label, job.to, job.data.hex(), job.gas, job.value])
+
+
+def _job(text: str) -> Job | None:
+    if not text:
+        return None
+    key, label, to, data, gas, value = json.loads(text)
+    return Job(tuple(int(one, 16) for one in key), label, to, bytes.fromhex(data), gas, value)
 
 
 def read_events(

@@ -1,8 +1,9 @@
 """The liquidator: reads the house, decides about every account in trouble, acts, says why.
 
-Level-triggered: a pass looks at the state as it is and at nothing it remembers but account ids, so
-a restart, a missed block, a second keeper or a reorganisation changes nothing. A transaction that
-is still in flight keeps its account out of the pass.
+Level-triggered: a pass looks at the state as it is and at nothing it remembers but account ids and
+its own transactions, so a restart, a missed block, a second keeper or a reorganisation changes
+nothing. An account whose transaction is still in flight is left alone until it has landed; one that
+is stuck is decided anew, and what is wanted then takes the nonce (plimsoll.keepers.outbox).
 """
 
 from __future__ import annotations
@@ -12,14 +13,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from plimsoll.deployment.abi import calldata
+from plimsoll.deployment.abi import calldata, function_of
 from plimsoll.keepers import rules
-from plimsoll.keepers.facts import Native, read_backers, read_facts, read_house, read_marks
+from plimsoll.keepers.decisions import Decision, Facts, House, Move, Policy, name_of
+from plimsoll.keepers.facts import (
+    Native,
+    read_backers,
+    read_facts,
+    read_house,
+    read_legs,
+    read_marks,
+)
 from plimsoll.keepers.index import Journal, read_events
 from plimsoll.keepers.node import Node, Refusal
-from plimsoll.keepers.rules import Decision, Facts, House, Move, Policy
+from plimsoll.keepers.outbox import Job, Key, Landed, Outbox
 from plimsoll.keepers.scan import Scanner
-from plimsoll.keepers.wallet import Order, Outcome, Wallet
 
 AUCTION = "LiquidationAuction"
 DEADLINE = 300  # seconds a bid stays valid after its block
@@ -27,9 +35,9 @@ HALVINGS = 4  # of a bid that the bidder's own margin does not bear
 # What a simulated call may be refused with when somebody else was quicker, or a price has moved.
 RACES = {
     *"AuctionRunning NoAuction Healthy WrongAuction CostLimit NothingToDo".split(),
-    *"NotOptedIn OutsideBand HourlyCap NoIntent BelowPremium PriorityWindow".split(),
+    *"NotOptedIn OutsideBand HourlyCap NoIntent BelowPremium PriorityWindow Throttled".split(),
 }
-SLICES = {"bid", "pre_liquidate"}
+OWN_BIDS = {"bid", "bid_leg", "pre_liquidate"}
 OWN_MARGIN = {"Underwater", "HealthFell"}
 
 
@@ -42,7 +50,7 @@ class Pass:
     new_accounts: int
     scan_seconds: float
     decisions: list[Decision] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[Landed] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -60,8 +68,8 @@ class Pass:
             "decisions": [one.record() for one in self.decisions],
             "transactions": [
                 {
-                    "account": hex(one.order.account),
-                    "move": one.order.kind,
+                    "account": hex(one.job.key[0]) if one.job is not None else None,
+                    "move": one.job.label if one.job is not None else None,
                     "status": one.status,
                     "hash": one.hash,
                     "gas_used": one.gas_used,
@@ -73,7 +81,7 @@ class Pass:
 
 
 class Liquidator:
-    """One keeper. `wallet` None: only looks. `bidder`: the account that takes slices."""
+    """One keeper. `outbox` None: only looks. `bidder`: the account that takes slices."""
 
     def __init__(
         self,
@@ -81,7 +89,7 @@ class Liquidator:
         journal: Journal,
         native: Native,
         policy: Policy,
-        wallet: Wallet | None = None,
+        outbox: Outbox | None = None,
         bidder: int | None = None,
         say: Callable[[str], None] = lambda text: None,
         progress: Callable[[str], None] = lambda text: None,
@@ -90,16 +98,21 @@ class Liquidator:
         self.journal = journal
         self.native = native
         self.policy = policy
-        self.wallet = wallet
+        self.outbox = outbox
         self.bidder = bidder
         self.scanner = Scanner(node)
         self._say = say
         self._progress = progress
+        self._adopted = outbox is None
+        self._fresh: set[Key] = set()  # what this pass has sent for
 
     def run_once(self) -> Pass:
-        """One pass. Raises RpcUnavailable or RpcError where the node fails."""
-        busy = self.wallet.settle_flights() if self.wallet is not None else set()
+        """One pass. Raises RpcUnavailable or RpcError where the node fails: run it again later."""
+        landed = self._settled()
+        self._fresh = set()
         block, timestamp = self.node.head()
+        for name in self.node.follow_engine(block):
+            self._progress(f"the engine has another {name}: {self.node.addresses[name]}")
         new = read_events(
             self.journal,
             self.node.rpc,
@@ -113,6 +126,7 @@ class Liquidator:
         start = time.perf_counter()
         seen = self.scanner.scan(ids, block)
         done = Pass(block, len(ids), new, time.perf_counter() - start)
+        self._took_place(done, landed)
         for one in seen:
             if one.unreadable:
                 self._tell(done, _unreadable(one.account))
@@ -120,35 +134,51 @@ class Liquidator:
         # Those who have asked for slices above R; a bidder's account is needed to take them.
         open_to = self.journal.offers("consent") if self.bidder is not None else []
         wanted += [one for one in open_to if one not in wanted and one != self.bidder]
-        self._act(done, wanted, busy, block, timestamp)
+        self._act(done, wanted, block, timestamp)
+        self._clear(done)
         return done
+
+    def _settled(self) -> list[Landed]:
+        """What has become of earlier transactions, an earlier process's among them."""
+        if self.outbox is None:
+            return []
+        if not self._adopted:
+            self.outbox.adopt(self._identify)
+            self._adopted = True
+        return self.outbox.settle()
+
+    def _identify(self, to: str, data: bytes) -> Job | None:
+        """The job of a transaction of ours that was not written down."""
+        move = function_of(AUCTION, data[:4])
+        if to.lower() != self.node.addresses[AUCTION].lower() or move is None or len(data) < 36:
+            return None
+        return Job((int.from_bytes(data[4:36], "big"),), move, to, data, 0)
 
     # -- acting
 
-    def _act(
-        self, done: Pass, wanted: Sequence[int], busy: set[int], block: int, timestamp: int
-    ) -> None:
+    def _act(self, done: Pass, wanted: Sequence[int], block: int, timestamp: int) -> None:
         """First what frees or freezes accounts, all at once; then bids, each on what is left."""
         if not wanted:
             return
         house, facts = self._read(wanted, block, timestamp, done)
-        orders: list[Order] = []
+        flying = self._flying()
+        jobs: list[Job] = []
         bidding: list[int] = []
         for account, one in facts.items():
-            if account in busy:
+            if account in flying:
                 self._tell(done, _in_flight(one))
                 continue
             options = rules.moves(one, house, self.policy)
             if not options:
                 self._tell(done, rules.idle(one, house))
-            elif options[0].kind in {*SLICES, "fill_intent"} or options[0].with_buyer:
+            elif options[0].paid or options[0].with_buyer:
                 bidding.append(account)
             else:
-                order = self._consider(done, options, one, house)
-                orders += [order] if order is not None else []
-        self._send(done, orders)
-        started = [one.order.account for one in done.outcomes if _worked(one, "start")]
-        for account in bidding + started:
+                job = self._consider(done, options, one, house)
+                jobs += [job] if job is not None else []
+        self._send(done, jobs)
+        started = [one.job.key[0] for one in done.outcomes if one.job and _worked(one, "start")]
+        for account in bidding + [one for one in started if one not in bidding]:
             self._bid(done, account)
 
     def _bid(self, done: Pass, account: int) -> None:
@@ -162,103 +192,177 @@ class Liquidator:
             if not options:
                 self._tell(done, rules.idle(one, house))
                 continue
-            order = self._consider(done, options, one, house)
-            self._send(done, [order] if order is not None else [])
+            job = self._consider(done, options, one, house)
+            self._send(done, [job] if job is not None else [])
+
+    def _flying(self) -> set[int]:
+        """Accounts whose transactions are in flight and neither stuck nor forgotten."""
+        if self.outbox is None or not self.outbox.flights:
+            return set()
+        return {key[0] for key in self.outbox.busy() - self.outbox.overdue()}
 
     def _read(
         self, accounts: Sequence[int], block: int, timestamp: int, done: Pass
     ) -> tuple[House, dict[int, Facts]]:
-        house = read_house(self.node, self.bidder, self.native, block, timestamp)
+        sender = self.outbox.signer.address if self.outbox is not None else ""
+        house = read_house(self.node, self.bidder, self.native, block, timestamp, sender)
         backers = read_backers(self.node, self.journal.offers("intent"), block)
         house = replace(house, backers=backers)
-        facts = {}
-        for account, one in read_facts(
-            self.node, accounts, read_marks(self.node, block), block
-        ).items():
+        facts, marks = {}, read_marks(self.node, block)
+        for account, one in read_facts(self.node, accounts, marks, block).items():
             if isinstance(one, str):
                 self._tell(done, _unreadable(account, one))
-            else:
-                facts[account] = one
+                continue
+            facts[account] = one
+            if self.bidder is not None and self.policy.legs:
+                facts[account] = read_legs(self.node, one, self.bidder, marks, block)
         return house, facts
 
     def _consider(
         self, done: Pass, options: Sequence[Move], facts: Facts, house: House
-    ) -> Order | None:
-        """The first option that the chain accepts and the rule wants, as an order."""
-        for move in options:
-            if move.kind in SLICES and move.fraction == 0:
-                self._tell(done, rules.weigh(move, 0, facts, house, self.policy))
-                continue
-            decision, order = self._try(move, facts, house)
+    ) -> Job | None:
+        """Of the moves that pay the best that the chain accepts and the rule wants, else the first
+        of the others, as a job.
+        """
+        decision, job = self._best(done, [one for one in options if one.paid], facts, house)
+        if decision is not None:
             self._tell(done, decision)
-            if decision.go:
-                return order
+            return job
+        for move in options:
+            if not move.paid:
+                decision, job = self._try(move, facts, house)
+                self._tell(done, decision)
+                if decision.go:
+                    return job
         return None
 
-    def _try(self, move: Move, facts: Facts, house: House) -> tuple[Decision, Order | None]:
+    def _best(
+        self, done: Pass, options: Sequence[Move], facts: Facts, house: House
+    ) -> tuple[Decision | None, Job | None]:
+        """By profit after gas; those that even without it cannot pay more are not asked about."""
+
+        def before_gas(move: Move) -> int:
+            return rules.gain(move, facts, house, self.policy)
+
+        best: tuple[Decision | None, Job | None] = None, None
+        for move in sorted(options, key=before_gas, reverse=True):
+            first = best[0]
+            if first is not None and before_gas(move) <= first.profit:
+                break
+            if move.size == 0:
+                self._tell(done, rules.weigh(move, 0, facts, house, self.policy))
+                continue
+            decision, job = self._try(move, facts, house)
+            if not decision.go:
+                self._tell(done, decision)
+            elif first is None or decision.profit > first.profit:
+                if first is not None:
+                    self._tell(done, _outdone(first))
+                best = decision, job
+            else:
+                self._tell(done, _outdone(decision))
+        return best
+
+    def _try(self, move: Move, facts: Facts, house: House) -> tuple[Decision, Job | None]:
         """Simulates the move; a bid that the bidder's margin does not bear is halved."""
-        if self.wallet is None:
+        if self.outbox is None:
             return rules.weigh(move, 0, facts, house, self.policy), None
         to = self.node.addresses[AUCTION]
         why = Refusal("", "")
         for _ in range(HALVINGS + 1):
             data = self._calldata(move, house)
-            gas = self.wallet.estimate(to, data)
+            gas = self.outbox.estimate(to, data)
             if not isinstance(gas, Refusal):
                 decision = rules.weigh(move, gas, facts, house, self.policy)
-                return decision, Order(move.account, move.kind, to, data, gas)
+                return decision, Job((move.account,), move.kind, to, data, gas)
             why = gas
-            if why.name not in OWN_MARGIN or move.kind not in SLICES or move.fraction < 2:
+            if why.name not in OWN_MARGIN or move.kind not in OWN_BIDS or move.size < 2:
                 break
-            move = move.shrunk(move.fraction // 2)
+            move = move.shrunk(move.size // 2)
         reason = f"skipped: the chain would refuse it, {why.text}"
         if why.name in RACES:
             reason = f"skipped: no longer needed, {why.text}"
         return rules.refused(move, facts, reason), None
 
     def _calldata(self, move: Move, house: House) -> bytes:
+        deadline = house.timestamp + DEADLINE
+        limit = rules.cost_limit(move, self.policy)
+        args: tuple[Any, ...] = (move.account,)
         if move.kind == "bid":
-            limit = rules.cost_limit(move, self.policy)
-            deadline = house.timestamp + DEADLINE
-            args: tuple[Any, ...] = (
-                move.account, self.bidder, move.auction_id, move.most, limit, deadline,
-            )  # fmt: skip
-            return calldata(AUCTION, "bid", *args)
-        if move.kind == "pre_liquidate":
-            limit, deadline = rules.cost_limit(move, self.policy), house.timestamp + DEADLINE
-            taken = (move.account, self.bidder, move.most, limit, deadline)
-            return calldata(AUCTION, "pre_liquidate", *taken)
-        if move.kind == "fill_intent":
-            deadline = house.timestamp + DEADLINE
-            return calldata(AUCTION, "fill_intent", move.account, move.backer, deadline)
-        if move.kind == "deleverage":
-            buyer = self.bidder if move.with_buyer else 0
-            return calldata(AUCTION, "deleverage", move.account, buyer)
-        return calldata(AUCTION, move.kind, move.account)
+            args += (self.bidder, move.auction_id, move.most, limit, deadline)
+        elif move.kind == "bid_leg":
+            args += (self.bidder, move.auction_id, move.market, move.lots, limit, deadline)
+        elif move.kind == "pre_liquidate":
+            args += (self.bidder, move.most, limit, deadline)
+        elif move.kind == "fill_intent":
+            args += (move.backer, deadline)
+        elif move.kind == "deleverage":
+            args += (self.bidder if move.with_buyer else 0,)
+        return calldata(AUCTION, move.kind, *args)
 
-    def _send(self, done: Pass, orders: Sequence[Order]) -> None:
-        if self.wallet is None or not orders:
+    # -- sending
+
+    def _send(self, done: Pass, jobs: Sequence[Job]) -> None:
+        """Sends all, then waits for them; what is stuck half way gets higher fees, once."""
+        if self.outbox is None or not jobs:
             return
-        for outcome in self.wallet.send(orders):
-            done.outcomes.append(outcome)
-            self._say(_told(outcome))
+        keys = {job.key for job in jobs}
+        others = self._fresh - keys
+        self._fresh |= keys
+        for _ in range(2):
+            left = [job for job in jobs if job.key in keys]
+            answers = self.outbox.submit(left, others)
+            landed = self.outbox.wait(self.outbox.patience, keys=keys)
+            refused = [one for one in answers if one.status in ("refused", "lost")]
+            self._took_place(done, refused + landed)
+            over = {one.job.key for one in refused + landed if one.job is not None}
+            keys = (keys - over) & self.outbox.busy()
+            if not keys:
+                break
+        sent = {job.key for job in jobs} & self.outbox.busy()
+        waiting = [job for job in jobs if job.key in sent]
+        text = "not mined yet; still in flight"
+        self._took_place(done, [self._pending(job, text) for job in waiting])
+
+    def _pending(self, job: Job, text: str) -> Landed:
+        assert self.outbox is not None
+        flight = next((one for one in self.outbox.flights if one.job == job), None)
+        if flight is None or not flight.hashes:
+            return Landed("pending", job, text=text)
+        return Landed("pending", job, flight.nonce, next(reversed(flight.hashes)), text=text)
+
+    def _clear(self, done: Pass) -> None:
+        """Frees the nonces of stuck transactions that nothing is wanted in place of."""
+        if self.outbox is not None and self.outbox.flights:
+            told = self.outbox.submit([], self._fresh)
+            self._took_place(done, [one for one in told if one.status == "abandoned"])
+
+    def _took_place(self, done: Pass, outcomes: Sequence[Landed]) -> None:
+        for one in outcomes:
+            done.outcomes.append(one)
+            self._say(_told(one))
 
     def _tell(self, done: Pass, decision: Decision) -> None:
         done.decisions.append(decision)
         self._say(decision.line())
 
 
-def _worked(outcome: Outcome, kind: str) -> bool:
-    return outcome.order.kind == kind and outcome.status == "mined"
+def _worked(outcome: Landed, kind: str) -> bool:
+    return outcome.job is not None and outcome.job.label == kind and outcome.status == "mined"
 
 
-def _told(outcome: Outcome) -> str:
-    text = f"account {rules.name_of(outcome.order.account)} {outcome.order.kind}: {outcome.status}"
+def _told(outcome: Landed) -> str:
+    assert outcome.job is not None
+    text = f"account {name_of(outcome.job.key[0])} {outcome.job.label}: {outcome.status}"
     if outcome.hash:
         text += f" {outcome.hash}"
     if outcome.gas_used:
         text += f" in block {outcome.block}, {outcome.gas_used:,} gas"
     return f"{text}: {outcome.text}" if outcome.text else text
+
+
+def _outdone(decision: Decision) -> Decision:
+    return replace(decision, go=False, reason="skipped: another move pays more")
 
 
 def _unreadable(account: int, text: str = "its margin cannot be read") -> Decision:

@@ -74,6 +74,20 @@ class Node(Reader):
     def gas_price(self) -> int:
         return int(self.rpc.call("eth_gasPrice"), 16)
 
+    def follow_engine(self, block: int | None = None) -> list[str]:
+        """Takes the engine's word for who its auction and its fund are; returns those replaced."""
+        names = ("LiquidationAuction", "InsuranceFund")
+        found = self.views([View("MarginEngine", one) for one in ("auction", "fund")], block)
+        replaced = [
+            name
+            for name, address in zip(names, found, strict=True)
+            if int(address, 16) and address.lower() != self.addresses[name].lower()
+        ]
+        self.addresses.update(
+            {name: one for name, one in zip(names, found, strict=True) if name in replaced}
+        )
+        return replaced
+
     def try_views(self, views: Sequence[View], block: int | None = None) -> list[Any]:
         tag = "latest" if block is None else hex(block)
         calls = [

@@ -1,20 +1,21 @@
 """One sender's transactions: at most one per job, replaced when stuck, found again after a restart.
 
-Nothing is kept on disk. What is in flight is read back from the node: its pending transactions of
-this sender. While one is there that the node does not show, nothing goes out beside it, and once it
-is stuck it is replaced. A job that is in flight is never sent a second time beside it: whatever
-takes its place has its nonce, so at most one of the two is ever mined.
+What is in flight is written down before it leaves, where there is a log to write it to, and read
+back from there and from the node: its pending transactions of this sender. While one is there that
+neither shows, nothing goes out beside it, and once it is stuck it is replaced. A job that is in
+flight, or may be under a nonce that something else has taken since, is never sent a second time
+beside it: whatever takes its place has its nonce, so at most one of the two is ever mined.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
-from plimsoll.keepers.node import Node, refusal
-from plimsoll.keepers.wallet import (
+from plimsoll.keepers.node import Node, Refusal, refusal
+from plimsoll.keepers.signing import (
     BUMP_PERCENT,
     GAS_MARGIN_PERCENT,
     GWEI,
@@ -30,7 +31,7 @@ UNDERPRICED = ("underpriced", "fee too low", "too low to replace", "gas price to
 KNOWN = ("already known", "already imported", "known transaction", "alreadyknown")
 PASSED = ("nonce too low", "nonce is too low", "old nonce", "invalid nonce")
 
-Key = tuple[int, int]  # feed, source
+Key = tuple[int, ...]  # feed and source, or an account
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,32 @@ class Job:
     data: bytes
     gas: int
     value: int = 0
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A transaction as written down. `job` None: a cancellation."""
+
+    nonce: int
+    hash: str
+    job: Job | None
+    fees: dict[str, int]
+
+
+class Log(Protocol):
+    """Where transactions are written down; see plimsoll.keepers.index."""
+
+    def flights(self) -> list[Logged]:
+        """All that have not landed, by nonce, each nonce's in the order sent."""
+
+    def took_off(self, one: Logged) -> None:
+        """Remembers a transaction that is about to be sent."""
+
+    def refused(self, digest: str) -> None:
+        """Forgets a transaction that the node has not taken."""
+
+    def landed(self, nonce: int) -> None:
+        """Forgets all of a nonce that is used."""
 
 
 @dataclass
@@ -84,7 +111,9 @@ class Outbox:
     ceiling_gwei: float = 500.0
     patience: float = 45.0
     clock: Callable[[], float] = time.monotonic
+    log: Log | None = None
     flights: list[Flight] = field(default_factory=list)
+    _ghosts: dict[int, dict[str, Job | None]] = field(default_factory=dict)
     _chain_id: int = 0
 
     # -- what the node knows ----------------------------------------------------------------------
@@ -93,8 +122,10 @@ class Outbox:
         """Finds what an earlier process left pending; returns how many transactions that is.
 
         `identify` tells the job of a transaction by its target and data, None where it is foreign.
+        What the log has and the chain has mined meanwhile is told by the next `settle`.
         """
         mined, pending = self._count("latest"), self._count("pending")
+        self._read_log()
         known = {flight.nonce for flight in self.flights}
         missing = {nonce for nonce in range(mined, pending) if nonce not in known}
         shown = {int(one["nonce"], 16): one for one in self._pool()} if missing else {}
@@ -114,7 +145,18 @@ class Outbox:
             } or ({"gasPrice": int(one["gasPrice"], 16)} if one.get("gasPrice") else None)
             self.flights.append(Flight(nonce, job, {one["hash"]: job}, fees, self.clock()))
         self.flights.sort(key=lambda flight: flight.nonce)
-        return len(missing)
+        return sum(flight.nonce >= mined for flight in self.flights)
+
+    def _read_log(self) -> None:
+        by_nonce = {flight.nonce: flight for flight in self.flights}
+        for one in self.log.flights() if self.log is not None else ():
+            flight = by_nonce.get(one.nonce)
+            if flight is None:
+                flight = Flight(one.nonce, one.job, {}, None, self.clock())
+                by_nonce[one.nonce] = flight
+                self.flights.append(flight)
+            flight.job, flight.fees, flight.cancelled = one.job, one.fees, one.job is None
+            flight.hashes[one.hash] = one.job
 
     def _pool(self) -> list[dict[str, Any]]:
         """The sender's pending transactions, by whichever way this node shows them."""
@@ -142,6 +184,7 @@ class Outbox:
             return []
         mined = self._count("latest")
         landed: list[Landed] = []
+        self._ghosts = {nonce: one for nonce, one in self._ghosts.items() if nonce >= mined}
         for flight in [one for one in self.flights if one.nonce < mined]:
             outcome = self._outcome(flight)
             if outcome.status == "lost" and flight.hashes:
@@ -150,6 +193,8 @@ class Outbox:
                 if self.clock() - flight.passed < RECEIPT_SECONDS:
                     continue  # a moment later the receipt may be there
             self.flights.remove(flight)
+            if self.log is not None:
+                self.log.landed(flight.nonce)
             landed.append(outcome)
         return [one for one in landed if one.job is not None]
 
@@ -182,15 +227,41 @@ class Outbox:
     # -- sending ----------------------------------------------------------------------------------
 
     def busy(self) -> set[Key]:
-        """Keys of the jobs in flight."""
-        return {flight.job.key for flight in self.flights if flight.job is not None}
+        """Keys of the jobs in flight, or that may still be mined in place of what took over."""
+        return {
+            job.key
+            for flight in self.flights
+            for job in (flight.job, *flight.hashes.values())
+            if job is not None
+        }
 
-    def submit(self, wanted: Sequence[Job]) -> list[Landed]:
+    def overdue(self) -> set[Key]:
+        """Keys of the jobs in flight that are stuck, or that the node has forgotten."""
+        dropped = self._dropped()
+        return {
+            flight.job.key
+            for flight in self.flights
+            if flight.job is not None and (flight.nonce in dropped or self._stuck(flight))
+        }
+
+    def _stuck(self, flight: Flight) -> bool:
+        return self.clock() - flight.sent >= self.patience
+
+    def estimate(self, to: str, data: bytes) -> int | Refusal:
+        """Gas that a call takes now, or why it would revert."""
+        request = {"from": self.signer.address, "to": to, "data": "0x" + data.hex()}
+        try:
+            return int(self.node.rpc.call("eth_estimateGas", request), 16)
+        except RpcError as exc:
+            return refusal(exc)
+
+    def submit(self, wanted: Sequence[Job], keep: Collection[Key] = ()) -> list[Landed]:
         """Sends what is not in flight, and puts something better in the place of what is stuck.
 
         A stuck transaction is replaced, under its nonce and with higher fees, by what is wanted now
         for the same key; where nothing is, by another job, or by an empty transaction that frees
-        the nonce. One that the node has forgotten is sent again likewise.
+        the nonce. One that the node has forgotten is sent again likewise. What is in flight for a
+        key of `keep` is not touched.
         """
         fees = network_fees(self.node.rpc, self.ceiling)
         if fees is None:
@@ -202,22 +273,26 @@ class Outbox:
         told: list[Landed] = []
         dropped = self._dropped()
         for flight in [one for one in self.flights if one.passed is None]:
+            if flight.job is not None and flight.job.key in keep:
+                continue
             now = flying.get(flight.job.key) if flight.job is not None else None
-            stuck = self.clock() - flight.sent >= self.patience
             if flight.nonce in dropped:
                 told += self._again(flight, now or _first(left), fees)
-            elif stuck:
+            elif self._stuck(flight):
                 told += self._replace(flight, now or _first(left), fees)
         if any(not flight.hashes for flight in self.flights):
             return told  # it may be one of these: nothing goes out beside it
         nonce = self._next_nonce() if left else 0
         for job in left.values():
-            flight = Flight(nonce, job, {}, None, self.clock())
+            if job.key in self.busy():
+                continue  # it may still be mined under a nonce that was taken over
+            flight = Flight(nonce, job, self._ghosts.pop(nonce, {}), None, self.clock())
+            self.flights.append(flight)  # before it leaves: a dead line may have swallowed it
             answer = self._launch(flight, job, fees)
             told.append(answer)
             if answer.status != "sent":
+                self.flights.remove(flight)
                 break  # those after it would wait for this nonce; the next pass looks again
-            self.flights.append(flight)
             nonce += 1
         return told
 
@@ -239,7 +314,8 @@ class Outbox:
 
     def _again(self, flight: Flight, job: Job | None, fees: dict[str, int]) -> list[Landed]:
         if job is None and flight is self.flights[-1]:
-            self.flights.remove(flight)  # nobody waits for this nonce
+            self.flights.remove(flight)  # nobody waits for this nonce; other nodes may know it yet
+            self._ghosts[flight.nonce] = flight.hashes
             return []
         return self._put(flight, job, fees, "replaced")
 
@@ -277,10 +353,16 @@ class Outbox:
         for _ in range(MAX_BUMPS):
             raw = self.signer.sign(self._fields(flight.nonce, job, offer))
             digest = "0x" + keccak(raw).hex()
+            new = digest not in flight.hashes
+            self._note(flight, job, digest, offer)
             try:
                 self.node.rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
             except RpcError as exc:
                 text = exc.message.lower()
+                if any(one in text for one in KNOWN):
+                    return Landed("sent", job, flight.nonce, digest)
+                if new:
+                    self._unnote(flight, digest)
                 if any(one in text for one in UNDERPRICED):
                     more = {name: min(self.ceiling, _bumped(fee)) for name, fee in offer.items()}
                     if more != offer:
@@ -288,16 +370,22 @@ class Outbox:
                         continue
                 elif any(one in text for one in PASSED):
                     return Landed("lost", job, flight.nonce, text="its nonce was used meanwhile")
-                elif any(one in text for one in KNOWN):
-                    return self._sent(flight, job, digest, offer)
                 return Landed("refused", job, flight.nonce, text=exc.message)
-            return self._sent(flight, job, digest, offer)
+            return Landed("sent", job, flight.nonce, digest)
         return Landed("refused", job, flight.nonce, text="the node wants ever higher fees")
 
-    def _sent(self, flight: Flight, job: Job | None, digest: str, fees: dict[str, int]) -> Landed:
+    def _note(self, flight: Flight, job: Job | None, digest: str, fees: dict[str, int]) -> None:
+        """Writes a transaction down before it leaves: a crash leaves a note too many at worst."""
+        flight.hashes.pop(digest, None)
         flight.hashes[digest] = job
         flight.fees = fees
-        return Landed("sent", job, flight.nonce, digest)
+        if self.log is not None:
+            self.log.took_off(Logged(flight.nonce, digest, job, fees))
+
+    def _unnote(self, flight: Flight, digest: str) -> None:
+        del flight.hashes[digest]
+        if self.log is not None:
+            self.log.refused(digest)
 
     def _fields(self, nonce: int, job: Job | None, fees: dict[str, int]) -> dict[str, Any]:
         self._chain_id = self._chain_id or self.node.rpc.chain_id()
@@ -315,11 +403,15 @@ class Outbox:
             fields["type"] = 2
         return fields
 
-    def wait(self, seconds: float, poll: float = 0.2) -> list[Landed]:
-        """What lands within the time; returns at once where nothing is in flight."""
+    def wait(
+        self, seconds: float, poll: float = 0.2, keys: Collection[Key] | None = None
+    ) -> list[Landed]:
+        """What lands within the time; returns once nothing, or none of `keys`, is in flight."""
         deadline = time.monotonic() + seconds
         landed = self.settle()
         while self.flights and time.monotonic() < deadline:
+            if keys is not None and not self.busy() & set(keys):
+                break
             time.sleep(poll)
             landed += self.settle()
         return landed

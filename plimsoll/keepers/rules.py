@@ -1,236 +1,100 @@
 """What a liquidator does about one account, as pure functions of numbers. Money in quote units.
 
-    profit of a bid = value of the slice at mark - cost - gas - hedging cost
+    profit = value of what is taken at mark - cost - gas - hedging cost + keeper's pay
 
-and it is sent where that reaches the least profit asked for. Moves that earn nothing by themselves
-(start, end, sync, deleverage) are sent where their gas is at most `max_unpaid`, and start only
-where the account could repay it. The keeper pay that the house adds is left out: it is a bonus.
+Of the moves that pay (bids for slices and legs, pre-liquidations, others' intents) the one with the
+largest profit is made, where that reaches the least asked for. Moves that are needed and earn
+nothing by themselves (start, end, sync, deleverage, release_intent) are made where their gas less
+the keeper's pay is at most `max_unpaid`, and start only where the account could repay it.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from typing import Any
 
-from plimsoll.units import from_quote_units
+from plimsoll.keepers.decisions import (
+    NANO,
+    ONE,
+    TOK,
+    Decision,
+    Facts,
+    House,
+    LegOffer,
+    Move,
+    Policy,
+    name_of,
+    usd,
+)
 
-ONE = 10**18
-NANO = 10**9
-TOK = 10**9
 AUCTIONS_STOPPED = 3  # the engine's pause level
 MARGIN_SHARE = 95  # per cent of its free margin that the bidder commits: prices move meanwhile
+MILLION = 10**21  # quote units of a million USD
+DEFICIT_STEP = 10**16  # quote units: a noted deficit is brought up to date from this change on,
+DEFICIT_SHARE = 10  # and from this part of it on
 
 
-@dataclass(frozen=True)
-class Policy:
-    """What the operator wants. `fraction` 1e18 of an account, `hedge_bps` 1e-4 of notional."""
-
-    min_profit: int = 0
-    max_unpaid: int = 50 * 10**15
-    max_fraction: int = ONE
-    hedge_bps: int = 5
-    slippage_bps: int = 100  # of the cost, that a bid's limit allows over the quote
-
-
-@dataclass(frozen=True)
-class House:
-    """What all accounts share at a block. `native`: ticks (1e-9 USD) per ether; `gas_price` wei."""
-
-    block: int
-    timestamp: int
-    pause: int
-    gas_price: int
-    native: int
-    room: int | None  # the bidder's E_init - R_init; None without a bidder
-    budget: int  # what keepers can be paid out of
-    backers: tuple[Backer, ...] = ()
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The parts of an auction's curve that decide; see ILiquidationAuction.Curve."""
-
-    t_one: int
-    t_end: int
-    max_step: int
-    start_flat: int
-    start_share: int
-    min_requirement: int
-    exec_flat: int = 0
-    exec_share: int = 0
-    fee: int = 0
-    keeper_share: int = 0
-
-
-@dataclass(frozen=True)
-class Backer:
-    """A standing intent as ILiquidationAuction.Intent, with its account."""
-
-    account: int
-    capacity: int
-    largest: int
-    premium: int
-    expiry: int
-    collateral: bool
-    markets: int
-
-
-@dataclass(frozen=True)
-class Facts:
-    """One account as read at this block.
-
-    equity, requirement: as the auction counts them. `negative`: E itself is below zero. fraction,
-    cost, fee: what is on sale now (0 where nothing). `initial`: E_init - R_init of the account.
-    """
-
-    account: int
-    equity: int
-    requirement: int
-    negative: bool
-    stopped: bool
-    running: bool
-    clock_stopped: bool
-    elapsed: int
-    seen: int
-    x: int
-    fraction: int
-    cost: int
-    fee: int
-    auction_id: int
-    perps: int
-    collateral: int
-    notional: int
-    initial: int
-    curve: Curve
-    markets: int = 0  # bitmap of those held
-    priority: int = 0  # seconds of clock until bids are open
-    pre_fraction: int = 0  # what may be pre-liquidated now
-    pre_cost: int = 0
-
-
-@dataclass(frozen=True)
-class Move:
-    """One thing to do. kind: start, bid, pre_liquidate, fill_intent, end, sync, deleverage.
-
-    Of a bid: `fraction` 1e18, expected; `most`, what it may become where more is on sale by the
-    time it is mined (asking for what is on sale now would leave a rest and the auction running).
-    """
-
-    kind: str
-    account: int
-    reason: str
-    fraction: int = 0
-    most: int = 0
-    value: int = 0
-    cost: int = 0
-    hedge: int = 0
-    x: int = 0
-    auction_id: int = 0
-    with_buyer: bool = False
-    backer: int = 0  # account whose intent takes the slice
-
-    def shrunk(self, fraction: int) -> Move:
-        """The same bid for less, in proportion."""
-        numbers = {
-            name: getattr(self, name) * fraction // self.fraction for name in ("value", "hedge")
-        }
-        cost = -(-self.cost * fraction // self.fraction)
-        return Move(
-            **{**asdict(self), **numbers, "cost": cost, "fraction": fraction, "most": fraction}
-        )
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A move weighed, or no move. `profit` of a bid in quote units; others have only gas."""
-
-    account: int
-    kind: str
-    go: bool
-    reason: str
-    equity: int
-    requirement: int
-    x: int = 0
-    fraction: int = 0
-    value: int = 0
-    cost: int = 0
-    gas: int = 0
-    hedge: int = 0
-    profit: int = 0
-
-    def line(self) -> str:
-        """One line for people."""
-        parts = [
-            f"account {name_of(self.account)} {self.kind}: {'yes' if self.go else 'no'}",
-            f"({self.reason})",
-            f"E {usd(self.equity)} R {usd(self.requirement)}",
-        ]
-        if self.kind in ("bid", "pre_liquidate", "fill_intent"):
-            parts.append(
-                f"x {self.x / NANO:.4f} fraction {self.fraction / ONE:.4f}: "
-                f"value {usd(self.value)} - cost {usd(self.cost)} - gas {usd(self.gas)} "
-                f"- hedge {usd(self.hedge)} = profit {usd(self.profit)} USD"
-            )
-        elif self.gas:
-            parts.append(f"gas {usd(self.gas)} USD")
-        return " ".join(parts)
-
-    def record(self) -> dict[str, Any]:
-        """The same in JSON types; money in USD as text."""
-        money = ("equity", "requirement", "value", "cost", "gas", "hedge", "profit")
-        return {
-            "account": hex(self.account),
-            "move": self.kind,
-            "go": self.go,
-            "reason": self.reason,
-            "x": self.x / NANO,
-            "fraction": self.fraction / ONE,
-            **{f"{name}_usd": str(from_quote_units(getattr(self, name))) for name in money},
-        }
-
-
-def name_of(account: int) -> str:
-    """An account id for people: owner and index."""
-    return f"0x{account >> 96:040x}:{account & (2**96 - 1)}"
-
-
-def usd(amount: int) -> str:
-    """Quote units as dollars and cents."""
-    return f"{amount / 10**15:,.2f}"
-
-
-def gas_cost(gas: int, house: House) -> int:
-    """Quote units for gas at the current price, rounded up."""
-    return -(-gas * house.gas_price * house.native // 10**12)  # wei 1e-18, tick 1e-9, qu 1e-15
+# -- what could be done
 
 
 def moves(facts: Facts, house: House, policy: Policy) -> list[Move]:
-    """What could be done, the best first; empty where the account is to be left alone."""
+    """What could be done; of those that pay the best counts, then the others in this order."""
     if facts.running and facts.equity >= facts.requirement:
         return [Move("end", facts.account, "cured: E is back at R")]
-    if house.pause >= AUCTIONS_STOPPED:
-        return []
-    if facts.stopped:
-        wrong_clock = facts.running and not facts.clock_stopped
-        return [Move("sync", facts.account, "stale feeds: stop the clock")] if wrong_clock else []
+    if house.pause >= AUCTIONS_STOPPED or facts.stopped:
+        return _while_stopped(facts, house)
     if not facts.running:
-        if facts.equity >= facts.requirement:
-            if house.room is None or facts.pre_fraction == 0:
-                return []
-            return [_sized(facts, facts.pre_fraction, facts.pre_cost, house.room, policy)]
-        return [Move("start", facts.account, "E is below R")]
+        return _before_auction(facts, house, policy)
     found = []
-    if house.room is not None and facts.fraction > 0 and facts.priority == 0:
-        found.append(_sized(facts, facts.fraction, facts.cost, house.room, policy))
+    if house.room is not None and facts.priority == 0:
+        if facts.fraction > 0:
+            found.append(_sized(facts, facts.fraction, facts.cost, house.room, policy))
+        found += [_leg(facts, one, house.room) for one in facts.legs if one.lots > 0]
     found += _fills(facts, house)
     if exhausted(facts):
-        sells = facts.collateral > 0
+        sells = facts.collateral > 0 and facts.negative
         if not sells or house.room is not None:
             text = "nobody took it before the curve ran out"
-            found.append(Move("deleverage", facts.account, text, with_buyer=sells))
+            move = Move("deleverage", facts.account, text, sold=facts.requirement)
+            found.append(replace(move, with_buyer=sells))
     elif sync_due(facts, house.timestamp):
         found.append(Move("sync", facts.account, "the clock counts only what is synced"))
+    elif deficit_moved(facts):
+        found.append(Move("sync", facts.account, "its deficit is not the one noted"))
     return found
+
+
+def _while_stopped(facts: Facts, house: House) -> list[Move]:
+    """Feeds are stale or auctions paused: the clock is stopped, once, and deficits are noted."""
+    if not facts.running:
+        return _release(facts, house)
+    if not facts.clock_stopped:
+        paused = house.pause >= AUCTIONS_STOPPED
+        text = f"{'auctions are paused' if paused else 'stale feeds'}: stop the clock"
+        return [Move("sync", facts.account, text)]
+    if deficit_moved(facts):
+        return [Move("sync", facts.account, "its deficit is not the one noted")]
+    return []
+
+
+def _before_auction(facts: Facts, house: House, policy: Policy) -> list[Move]:
+    if facts.equity < facts.requirement:
+        return [Move("start", facts.account, "E is below R")]
+    if house.room is not None and facts.pre_fraction:
+        return [_sized(facts, facts.pre_fraction, facts.pre_cost, house.room, policy)]
+    return _release(facts, house)
+
+
+def _release(facts: Facts, house: House) -> list[Move]:
+    """An account frozen for nothing: its intent has expired, or a replaced auction has left it."""
+    own = next((one for one in house.backers if one.account == facts.account), None)
+    if own is not None:
+        expired = own.expiry < house.timestamp
+        move = Move("release_intent", facts.account, "its intent has expired")
+        return [move] if expired else []
+    if facts.frozen and facts.equity >= facts.requirement:
+        return [Move("end", facts.account, "left frozen by an auction since replaced")]
+    return []
 
 
 def exhausted(facts: Facts) -> bool:
@@ -249,15 +113,17 @@ def sync_due(facts: Facts, now: int) -> bool:
     return waited * 10 >= facts.curve.max_step * 8 and facts.elapsed < facts.curve.t_end
 
 
-def _fills(facts: Facts, house: House) -> list[Move]:
-    """Intents that the clock has come to and that take this account, the cheapest first.
+def deficit_moved(facts: Facts) -> bool:
+    """Whether the deficit noted, which withdrawals and redemptions go by, is out of date."""
+    change = abs(facts.deficit - facts.noted)
+    return change >= DEFICIT_STEP and change * DEFICIT_SHARE >= max(facts.deficit, facts.noted)
 
-    The executor gains its pay alone: of the R sold, at most the keepers' part of the fee, what
-    there is.
-    """
+
+def _fills(facts: Facts, house: House) -> list[Move]:
+    """Intents that the clock has come to and that take this account, the cheapest first."""
     if facts.fraction == 0:
         return []
-    curve, found = facts.curve, []
+    found = []
     for one in sorted(house.backers, key=lambda one: (one.premium, one.account)):
         fits = facts.requirement <= one.largest * TOK and not facts.markets & ~one.markets
         if (
@@ -269,20 +135,15 @@ def _fills(facts: Facts, house: House) -> list[Move]:
         ):
             continue
         fraction = min(facts.fraction, one.capacity * TOK * ONE // facts.requirement)
-        sold, pay = facts.requirement * fraction // ONE, 0
-        if sold >= curve.min_requirement * TOK:
-            pay = curve.exec_flat * TOK + sold * curve.exec_share // NANO
-        budget = house.budget
-        if facts.cost > 0:
-            kept = sold * curve.fee // NANO * curve.keeper_share // 10_000
-            pay, budget = min(pay, kept), budget + kept  # the fee comes in before the pay goes out
+        sold = facts.requirement * fraction // ONE
         found.append(
             Move(
                 "fill_intent",
                 facts.account,
                 f"intent of {name_of(one.account)}",
                 fraction=fraction,
-                value=min(pay, budget),
+                sold=sold,
+                fee=sold * facts.curve.fee // NANO if facts.cost > 0 else 0,
                 x=facts.x,
                 backer=one.account,
             )
@@ -302,24 +163,90 @@ def _sized(facts: Facts, on_sale: int, cost: int, room: int, policy: Policy) -> 
         most = max(0, min(most, affordable))
         if affordable < fraction:
             fraction, reason = max(0, affordable), "what the bidder's own margin bears"
+    sold = facts.requirement * on_sale // ONE
     full = Move(
         "bid" if facts.running else "pre_liquidate",
         facts.account,
         reason,
         fraction=on_sale,
         most=most,
+        sold=sold,
         value=facts.equity * on_sale // ONE,
         cost=cost,
-        hedge=-(-facts.notional * on_sale * policy.hedge_bps // (ONE * 10_000)),
+        fee=sold * facts.curve.fee // NANO if cost > 0 else 0,
         x=facts.x,
         auction_id=facts.auction_id,
     )
     return full.shrunk(fraction) if fraction != on_sale else full
 
 
+def _leg(facts: Facts, one: LegOffer, room: int) -> Move:
+    """As much of a leg as the bidder's margin bears: it is taken at mark and brings its premium."""
+    full = Move(
+        "bid_leg",
+        facts.account,
+        "the most of this leg",
+        lots=one.lots,
+        market=one.market,
+        notional=one.notional,
+        sold=one.removed,
+        cost=one.cost,
+        fee=one.fee,
+        x=facts.x,
+        auction_id=facts.auction_id,
+    )
+    if one.need <= 0:
+        return full
+    affordable = max(0, room * one.lots * MARGIN_SHARE // (one.need * 100))
+    if affordable >= one.lots:
+        return full
+    return replace(full.shrunk(affordable), reason="what the bidder's own margin bears")
+
+
 def cost_limit(move: Move, policy: Policy) -> int:
     """The most a bid may be charged: the quote, some slippage, and rounding to whole lots."""
     return move.cost + abs(move.cost) * policy.slippage_bps // 10_000 + 10**12
+
+
+# -- what it is worth
+
+
+def gas_cost(gas: int, house: House) -> int:
+    """Quote units for gas at the current price, rounded up."""
+    return -(-gas * house.gas_price * house.native // 10**12)  # wei 1e-18, tick 1e-9, qu 1e-15
+
+
+def hedge_cost(move: Move, facts: Facts, policy: Policy) -> int:
+    """Quote units to hedge what the move takes; each market's own impact counts."""
+    if move.kind == "fill_intent":
+        return 0  # it is the backer who takes the slice
+    parts = facts.parts or (facts.notional,)
+    taken = [move.notional]
+    if move.kind != "bid_leg":
+        taken = [part * move.fraction // ONE for part in parts]
+    rates = (policy.hedge_bps * MILLION + policy.impact_bps * part for part in taken)
+    return sum(
+        -(-part * rate // (10_000 * MILLION)) for part, rate in zip(taken, rates, strict=True)
+    )
+
+
+def keeper_pay(move: Move, facts: Facts, house: House) -> int:
+    """What the house pays whoever makes this move; the starter's part where that is this keeper."""
+    curve = facts.curve
+    if move.sold < curve.min_requirement * TOK:
+        return 0
+    due = curve.exec_flat * TOK + move.sold * curve.exec_share // NANO
+    if facts.starter and facts.starter == house.sender and move.kind != "pre_liquidate":
+        due += curve.start_flat * TOK + move.sold * curve.start_share // NANO
+    if move.fee:
+        return min(due, move.fee * curve.keeper_share // 10_000)  # it comes in before it goes out
+    return min(due, house.budget)
+
+
+def gain(move: Move, facts: Facts, house: House, policy: Policy) -> int:
+    """What a move comes to before its gas."""
+    pay = keeper_pay(move, facts, house)
+    return move.value - move.cost - hedge_cost(move, facts, policy) + pay
 
 
 def weigh(move: Move, gas: int, facts: Facts, house: House, policy: Policy) -> Decision:
@@ -332,28 +259,11 @@ def weigh(move: Move, gas: int, facts: Facts, house: House, policy: Policy) -> D
         "requirement": facts.requirement,
         "gas": spent,
     }
-    if move.kind in ("bid", "pre_liquidate", "fill_intent"):
-        profit = move.value - move.cost - spent - move.hedge
-        # Who fills an intent risks its gas alone.
-        least = 0 if move.kind == "fill_intent" else policy.min_profit
-        go = move.fraction > 0 and profit >= least
-        reason = move.reason
-        if move.fraction == 0:
-            reason = "skipped: the bidder's own margin bears nothing"
-        elif not go:
-            reason = f"skipped: profit under the least asked for, {usd(least)} USD"
-        return Decision(
-            **common,
-            go=go,
-            reason=reason,
-            x=move.x,
-            fraction=move.fraction,
-            value=move.value,
-            cost=move.cost,
-            hedge=move.hedge,
-            profit=profit,
-        )
-    if spent > policy.max_unpaid:
+    if move.paid:
+        return _weigh_paid(move, common, facts, house, policy)
+    pay = keeper_pay(move, facts, house) if move.kind == "deleverage" else 0
+    common["pay"] = pay
+    if spent - pay > policy.max_unpaid:
         text = f"skipped: gas over the most spent unpaid, {usd(policy.max_unpaid)} USD"
         return Decision(**common, go=False, reason=text)
     if move.kind == "start" and spent > (most := _repayment(facts, house)):
@@ -362,12 +272,49 @@ def weigh(move: Move, gas: int, facts: Facts, house: House, policy: Policy) -> D
     return Decision(**common, go=True, reason=move.reason)
 
 
+def _weigh_paid(
+    move: Move, common: dict[str, Any], facts: Facts, house: House, policy: Policy
+) -> Decision:
+    profit = gain(move, facts, house, policy) - common["gas"]
+    # Who fills an intent risks its gas alone.
+    least = 0 if move.kind == "fill_intent" else policy.min_profit
+    go = move.size > 0 and profit >= least
+    reason = move.reason
+    if move.size == 0:
+        reason = "skipped: the bidder's own margin bears nothing"
+    elif not go:
+        reason = f"skipped: profit under the least asked for, {usd(least)} USD"
+    return Decision(
+        **common,
+        **_terms(move),
+        go=go,
+        reason=reason,
+        hedge=hedge_cost(move, facts, policy),
+        pay=keeper_pay(move, facts, house),
+        profit=profit,
+    )
+
+
+def _terms(move: Move) -> dict[str, Any]:
+    return {
+        "x": move.x,
+        "fraction": move.fraction,
+        "market": move.market if move.kind == "bid_leg" else None,
+        "lots": move.lots,
+        "value": move.value,
+        "cost": move.cost,
+    }
+
+
 def _repayment(facts: Facts, house: House) -> int:
     """The most that whoever starts can get back: R as a bidder at x = 1, and starter's pay."""
     curve, pay = facts.curve, 0
     if facts.requirement >= curve.min_requirement * TOK:
         pay = curve.start_flat * TOK + facts.requirement * curve.start_share // NANO
     return facts.requirement + min(pay, house.budget)
+
+
+# -- what is told
 
 
 def idle(facts: Facts, house: House) -> Decision:
@@ -380,6 +327,8 @@ def idle(facts: Facts, house: House) -> Decision:
         reason = "healthy"
     elif house.room is None:
         reason = "in auction; no bidder's account is set"
+    elif facts.wait and facts.fraction == 0:
+        reason = f"in auction; the sale limiter lets all of it go in {facts.wait} s"
     else:
         reason = "in auction; nothing to do yet"
     return Decision(
@@ -390,15 +339,11 @@ def idle(facts: Facts, house: House) -> Decision:
 def refused(move: Move, facts: Facts, reason: str) -> Decision:
     """A move that the chain would revert, or that must wait."""
     return Decision(
-        move.account,
-        move.kind,
-        False,
-        reason,
-        facts.equity,
-        facts.requirement,
-        x=move.x,
-        fraction=move.fraction,
-        value=move.value,
-        cost=move.cost,
-        hedge=move.hedge,
+        account=move.account,
+        kind=move.kind,
+        go=False,
+        reason=reason,
+        equity=facts.equity,
+        requirement=facts.requirement,
+        **_terms(move),
     )

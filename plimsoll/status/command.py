@@ -57,6 +57,8 @@ def _run(options: Options) -> int:
         journal = Journal(options.journal, engine, manifest.block)
         try:
             block, now = node.head()
+            for name in node.follow_engine(block):
+                note(f"the engine has another {name} than the manifest: {node.addresses[name]}")
             history = read_history(node, journal, block, options.blocks, note)
             snapshot = read_status(node, history, names, block, now)
         finally:

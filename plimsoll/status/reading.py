@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from plimsoll.keepers.decisions import Facts
 from plimsoll.keepers.facts import read_facts
 from plimsoll.keepers.node import Node, Refusal, View
 from plimsoll.keepers.packed import packed_views
-from plimsoll.keepers.rules import Facts
 from plimsoll.keepers.scan import Scanner
 from plimsoll.localnet.errors import RpcUnavailable
 from plimsoll.status.history import ENGINE, History

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from plimsoll.keepers import rules
+from plimsoll.keepers.decisions import ONE, name_of
 from plimsoll.keepers.facts import markets_of
 from plimsoll.status.verdicts import (
     PAUSES,
@@ -134,7 +135,7 @@ def _band_record(band: Band, snapshot: Snapshot) -> dict[str, Any]:
 def _account_record(one: AccountView, snapshot: Snapshot) -> dict[str, Any]:
     return {
         "account": hex(one.account),
-        "name": rules.name_of(one.account),
+        "name": name_of(one.account),
         "band": one.band.value,
         "health": f"{one.equity / one.requirement:.6f}" if one.requirement else None,
         "equity_usd": _usd(one.equity),
@@ -155,7 +156,7 @@ def _auction_record(
     stands = facts.stopped or snapshot.pause >= rules.AUCTIONS_STOPPED
     return {
         "account": hex(facts.account),
-        "name": rules.name_of(facts.account),
+        "name": name_of(facts.account),
         "number": auction.number,
         "id": hex(facts.auction_id),
         "curve_version": auction.version,
@@ -166,7 +167,7 @@ def _auction_record(
         "equity_usd": _usd(facts.equity),
         "requirement_usd": _usd(facts.requirement),
         "fraction": f"{from_units(facts.fraction, -18):f}",
-        "value_usd": _usd(facts.equity * facts.fraction // rules.ONE),
+        "value_usd": _usd(facts.equity * facts.fraction // ONE),
         "cost_usd": _usd(facts.cost),
         "fee_usd": _usd(facts.fee),
         "deficit_usd": _usd(auction.deficit),
@@ -185,7 +186,7 @@ def _intent_record(one: IntentView, snapshot: Snapshot, names: dict[int, str]) -
     every = one.markets == 2**256 - 1
     return {
         "account": hex(one.account),
-        "name": rules.name_of(one.account),
+        "name": name_of(one.account),
         "capacity_usd": f"{from_token_units(one.capacity):f}",
         "largest_usd": f"{from_token_units(one.largest):f}",
         "premium": _nano(one.premium),

@@ -323,7 +323,7 @@ def _styled(text: str, style: str) -> Any:
 
 
 def _name(account: str) -> str:
-    from plimsoll.keepers.rules import name_of
+    from plimsoll.keepers.decisions import name_of
 
     return name_of(int(account, 16))
 

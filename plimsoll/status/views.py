@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from plimsoll.keepers.rules import Facts
+from plimsoll.keepers.decisions import Facts
 
 LOANS = 256  # the id under which the fund counts payouts for accounts without positions
 

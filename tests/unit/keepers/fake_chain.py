@@ -6,7 +6,7 @@ tenth more, forgotten when told to. `mine` runs them in order of nonce.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from hexbytes import HexBytes
 
 from plimsoll.evm import Evm, Receipt
 from plimsoll.keepers.node import Node
-from plimsoll.localnet.errors import RpcError
+from plimsoll.localnet.errors import RpcError, RpcUnavailable
 
 GWEI = 10**9
 MAX_CODE = 24_576
@@ -34,6 +34,12 @@ class FakeChain:
     runs_programs: bool = True
     block: int = 1
     requests: int = 0  # HTTP requests so far
+    asked: list[str] = field(default_factory=list)  # their methods, or "batch"
+    dead_at: int | None = None  # the request that gets no answer, counted from 1
+    hears_the_dead: bool = False  # whether that request is acted on nevertheless
+    gas_price: int = GWEI
+    gas_of: dict[str, int] = field(default_factory=dict)  # estimates by selector, where not 200,000
+    before_mining: Callable[[], object] = lambda: None  # what happens between a send and its block
     pool: dict[int, dict[str, Any]] = field(default_factory=dict)
     receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
     nonces: dict[str, int] = field(default_factory=dict)
@@ -44,12 +50,16 @@ class FakeChain:
 
     def call(self, method: str, *params: Any) -> Any:
         """One request."""
-        self.requests += 1
+        if not self._alive(method):
+            if self.hears_the_dead and method == "eth_sendRawTransaction":
+                self._answer(method, params)
+            raise RpcUnavailable("no answer")
         return self._answer(method, params)
 
     def batch(self, calls: Sequence[tuple[str, Any]], *, keep_errors: bool = False) -> list[Any]:
         """One request with many calls."""
-        self.requests += bool(calls)
+        if calls and not self._alive("batch"):
+            raise RpcUnavailable("no answer")
         results: list[Any] = []
         for method, params in calls:
             try:
@@ -59,6 +69,11 @@ class FakeChain:
                     raise
                 results.append(exc)
         return results
+
+    def _alive(self, method: str) -> bool:
+        self.requests += 1
+        self.asked.append(method)
+        return self.requests != self.dead_at
 
     def chain_id(self) -> int:
         """The chain's id."""
@@ -78,7 +93,10 @@ class FakeChain:
     def eth_getBlockByNumber(self, tag: str, full: bool) -> dict[str, Any]:
         head = {"number": hex(self.block), "timestamp": hex(self.evm.timestamp)}
         shown = list(self.pool.values()) if tag == "pending" and self.shows_pool else []
-        return {**head, "baseFeePerGas": hex(GWEI), "transactions": shown}
+        return {**head, "baseFeePerGas": hex(self.gas_price), "transactions": shown}
+
+    def eth_gasPrice(self) -> str:
+        return hex(self.gas_price)
 
     def eth_maxPriorityFeePerGas(self) -> str:
         return hex(GWEI)
@@ -123,7 +141,7 @@ class FakeChain:
 
     def eth_estimateGas(self, request: dict[str, Any], tag: str = "latest") -> str:
         self.eth_call(request)
-        return hex(200_000)
+        return hex(self.gas_of.get(request["data"][:10], 200_000))
 
     def eth_getTransactionCount(self, address: str, tag: str) -> str:
         mined = self.nonces.get(address.lower(), 0)
@@ -164,6 +182,7 @@ class FakeChain:
         }
         self.sent.append(self.pool[nonce])
         if self.automine:
+            self.before_mining()
             self.mine()
         return digest
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from plimsoll.keepers import rules
+from plimsoll.keepers.decisions import ONE, Backer, Curve, Facts, House, LegOffer, Move, Policy
 from plimsoll.keepers.program import ANSWER_BYTES, MARGIN_BITS, build, parse
-from plimsoll.keepers.rules import ONE, Backer, Curve, Facts, House, Policy
 
 USD = 10**15
 GWEI = 10**9
@@ -194,7 +194,8 @@ THIN = replace(
     FACTS, running=False, equity=122 * USD, pre_fraction=ONE // 5, pre_cost=23 * USD, fraction=0
 )
 PAYING = replace(
-    CURVE, exec_flat=500_000, exec_share=500_000, fee=20_000_000, keeper_share=5_000,
+    CURVE, start_flat=500_000, start_share=500_000,
+    exec_flat=500_000, exec_share=500_000, fee=20_000_000, keeper_share=5_000,
     min_requirement=50 * 10**6,
 )  # fmt: skip
 BACKER = Backer(9 << 96, 30 * 10**6, 200 * 10**6, 300_000_000, 2_000, False, 1)
@@ -246,6 +247,130 @@ def test_weigh__intent__pay_of_what_its_capacity_takes_against_gas() -> None:
     facts = replace(FACTS, priority=5, curve=PAYING, markets=1)
     house = replace(HOUSE, backers=(replace(BACKER, capacity=60 * 10**6),))
     (move,) = rules.moves(facts, house, POLICY)
-    assert (move.fraction, move.value) == (ONE // 2, 530 * USD // 1_000)
+    assert move.fraction == ONE // 2
+    assert rules.keeper_pay(move, facts, house) == 530 * USD // 1_000
     assert rules.weigh(move, 26_000, facts, house, POLICY).go  # 0.52 of gas
     assert not rules.weigh(move, 27_000, facts, house, POLICY).go
+
+
+# -- pay, impact, deficits
+
+
+def fill(sold: int = 60, fee: bool = False) -> Move:
+    """A slice of so many USD of R; with `fee` 2 % of it are paid, a half to keepers."""
+    part = sold * USD * 2 // 100 if fee else 0
+    return Move("bid", FACTS.account, "", fraction=ONE, sold=sold * USD, fee=part)
+
+
+@pytest.mark.parametrize(
+    ("move", "facts", "house", "pay"),
+    [
+        (fill(60), {}, {}, 530),  # flat 0.5 and 0.05 %
+        (fill(49), {}, {}, 0),  # under the least requirement
+        (fill(60), {"starter": 5}, {"sender": 5}, 1_060),  # the starter's part too
+        (fill(60), {"starter": 5}, {"sender": 6}, 530),
+        (fill(60), {"starter": 0}, {"sender": 0}, 530),
+        (fill(60), {}, {"budget": USD // 10}, 100),
+        (fill(60), {}, {"budget": 0}, 0),
+        (fill(60, fee=True), {}, {"budget": 0}, 530),  # its own fee fills the budget: 0.60
+        (fill(50, fee=True), {}, {"budget": 0}, 500),
+    ],
+)
+def test_keeper_pay__by_hand__thousandths_of_a_dollar(
+    move: Move, facts: dict[str, int], house: dict[str, int], pay: int
+) -> None:
+    one = replace(FACTS, curve=PAYING, **facts)  # type: ignore[arg-type]
+    assert rules.keeper_pay(move, one, replace(HOUSE, **house)) == pay * USD // 1_000  # type: ignore[arg-type]
+
+
+def test_weigh__deleverage__its_gas_less_its_pay() -> None:
+    facts = replace(FACTS, curve=replace(PAYING, exec_flat=3 * 10**6), elapsed=600)
+    move = Move("deleverage", facts.account, "", sold=facts.requirement)
+    policy = Policy(max_unpaid=USD)
+    # pay 3 + 0.05 % of 120 = 3.06; 203,000 gas are 4.06 USD
+    assert rules.weigh(move, 203_000, facts, HOUSE, policy).go
+    assert not rules.weigh(move, 203_001, facts, HOUSE, policy).go
+    assert not rules.weigh(move, 203_000, facts, replace(HOUSE, budget=0), policy).go
+
+
+def test_hedge_cost__impact__each_market_by_itself() -> None:
+    facts = replace(FACTS, notional=3_000_000 * USD, parts=(2_000_000 * USD, 1_000_000 * USD))
+    policy = Policy(hedge_bps=5, impact_bps=10)
+    whole = Move("bid", 1, "", fraction=ONE)
+    # 2 million at 5 + 20 bps, one at 5 + 10
+    assert rules.hedge_cost(whole, facts, policy) == (5_000 + 1_500) * USD
+    half = Move("bid", 1, "", fraction=ONE // 2)
+    assert rules.hedge_cost(half, facts, policy) == (1_500 + 500) * USD
+    leg = Move("bid_leg", 1, "", lots=7, notional=1_000_000 * USD)
+    assert rules.hedge_cost(leg, facts, policy) == 1_500 * USD
+
+
+@pytest.mark.parametrize(
+    ("deficit", "noted", "moved"),
+    [
+        (0, 0, False),
+        (10, 0, True),
+        (9, 0, False),  # under ten dollars
+        (0, 500, True),
+        (1_000, 901, False),  # under a tenth
+        (1_000, 900, True),
+        (900, 1_000, True),
+    ],
+)
+def test_deficit_moved__a_tenth_and_ten_dollars(deficit: int, noted: int, moved: bool) -> None:
+    facts = replace(FACTS, deficit=deficit * USD, noted=noted * USD)
+    assert rules.deficit_moved(facts) is moved
+    assert ("sync" in [one.kind for one in rules.moves(facts, HOUSE, POLICY)]) is moved
+
+
+def test_moves__frozen__released_once_its_intent_has_expired_else_ended() -> None:
+    frozen = replace(FACTS, running=False, frozen=True, equity=FACTS.requirement)
+    own = replace(BACKER, account=FACTS.account, expiry=HOUSE.timestamp)
+    waiting = replace(HOUSE, backers=(own,))
+    assert rules.moves(frozen, waiting, POLICY) == []
+    late = replace(waiting, timestamp=HOUSE.timestamp + 1)
+    assert [one.kind for one in rules.moves(frozen, late, POLICY)] == ["release_intent"]
+    assert [one.kind for one in rules.moves(frozen, HOUSE, POLICY)] == ["end"]
+
+
+# -- single legs
+
+OFFER = LegOffer(
+    market=0,
+    lots=1_000,
+    cost=-20 * USD,
+    fee=USD,
+    removed=60 * USD,
+    notional=2_000 * USD,
+    need=40 * USD,
+)
+
+
+def test_moves__legs__beside_the_slice_and_not_within_the_priority_window() -> None:
+    facts = replace(FACTS, legs=(OFFER,))
+    assert [one.kind for one in rules.moves(facts, HOUSE, POLICY)] == ["bid", "bid_leg"]
+    assert rules.moves(replace(facts, priority=1), HOUSE, POLICY) == []
+    assert rules.moves(facts, replace(HOUSE, room=None), POLICY) == []
+
+
+def test_weigh__leg__premium_less_gas_and_hedging() -> None:
+    facts = replace(FACTS, legs=(OFFER,))
+    leg = rules.moves(facts, HOUSE, POLICY)[1]
+    decision = rules.weigh(leg, 200_000, facts, HOUSE, POLICY)
+    # 20 - 4 of gas - 5 bps of 2,000
+    assert decision.profit == 15 * USD
+    assert decision.go
+    assert (decision.market, decision.lots) == (0, 1_000)
+    assert "market 0 lots 1,000" in decision.line()
+
+
+def test_moves__leg__as_much_as_the_bidder_s_margin_bears() -> None:
+    facts = replace(FACTS, legs=(OFFER,))
+    leg = rules.moves(facts, replace(HOUSE, room=20 * USD), POLICY)[1]
+    # half of it would take all there is; 95 % of that
+    assert (leg.lots, leg.cost) == (475, -95 * USD // 10)
+    assert "own margin" in leg.reason
+    none = rules.moves(facts, replace(HOUSE, room=-1), POLICY)[1]
+    assert not rules.weigh(none, 0, facts, HOUSE, POLICY).go
+    hedging = replace(facts, legs=(replace(OFFER, need=-USD),))
+    assert rules.moves(hedging, replace(HOUSE, room=-1), POLICY)[1].lots == 1_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,19 +13,7 @@ from plimsoll.keepers import index, packed
 from plimsoll.keepers.node import Node, Refusal, View
 from plimsoll.keepers.packed import packed_views, returned_bytes
 from plimsoll.keepers.rehearsal import Rehearsal, Reply, rehearse
-from tests.stage import staged, undone
 from tests.unit.keepers.fake_chain import FakeChain
-
-
-@pytest.fixture(scope="module")
-def staged_house() -> House:
-    return staged()
-
-
-@pytest.fixture
-def house(staged_house: House) -> Iterator[House]:
-    with undone(staged_house) as one:
-        yield one
 
 
 def views_of(house: House) -> list[View]:
