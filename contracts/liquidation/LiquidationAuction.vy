@@ -5,7 +5,8 @@
 @license AGPL-3.0-only
 @notice Sells accounts with E < R in pro-rata slices by a Dutch auction that anyone starts. x(t) rises from
         x_start through 1 to x_max; the whole account costs E - x R while that is positive, nothing where
-        0 <= E < x R, and where E < 0 the fund pays its taker -E + max(x - 1, 0) R. What nobody takes is
+        0 <= E < x R, and where E < 0 the fund pays its taker -E + max(x - 1, 0) R. Lots of a single leg are
+        sold at mark for x of the R they remove, where that helps the account. What nobody takes is
         deleveraged at mark. Units: qu 1e-15 USD, fractions 1e-18, x and shares nano of R.
 @dev    Trust: the engine for E, R and every movement of money and positions (it checks the bidder's
         account and conserves), the fund for its caps. This contract holds no money.

@@ -140,7 +140,7 @@ def leg_quote(account: uint256, market: uint256) -> ILiquidationAuction.LegQuote
     @notice The most lots of a leg that may be taken now, and what for. A bid of so many passes in this block, for
             a bidder that meets R_init; one lot more does not, where it is not the whole leg.
     @dev    Found by halving, each step an assessment of the account: about log2 of the leg's lots of them (at
-            most 56), some 40,000 gas each for an account of eight. For reading off chain.
+            most 56), some 55,000 gas each for an account of eight. For reading off chain.
             Where a risk model's R does not fall steadily with the lots, what it finds passes, and one more
             does not, but there may be more beyond. Errors: NoAuction.
     @param account The account in auction.

@@ -23,7 +23,8 @@ from tests.invariant.twin import COIN_FEED, START, Twin
 
 DOLLAR = 10**6  # token units
 TERMS = DeleverageTerms(0, 5_000_000, 3_600, 3_000, 9_500)
-CURVE = replace(curve_of(TERMS), exec_share=2_000_000, start_share=1_000_000)
+# Together over the keepers' part of the fee: that is what they get then.
+CURVE = replace(curve_of(TERMS), exec_share=3_000_000, start_share=3_000_000)
 LOTS = {0: 3 * 10**6, 1: 2 * 10**5}  # market -> lots of a usual position
 MONEY = (6_000, 10**6, 300_000, 5_000, 10**5)
 ROUNDS = 150
@@ -36,6 +37,7 @@ class Books:
         self.twin = Twin(5)
         self.account, self.maker, self.bidder, self.victim, self.other = self.twin.ids[:5]
         self.twin.fund_in(10**11)
+        self.twin.simple("budget_move", 10**18, role="fund")
         for account, usd in zip(self.twin.ids, MONEY, strict=False):
             self.twin.deposit(account, usd * DOLLAR)
         self.kept = self.keep()
@@ -186,8 +188,9 @@ def test_sell_leg__random_books__equal_the_model_and_hold_the_properties(
         met["whole" if quote.lots == whole else "part"] += 1
         sale(books, rnd, elapsed, market, quote, met)
     print(dict(met))
-    for event in ("whole", "part", "closing the bidder's", "a loan", "epoch passed", "cured"):
+    for event in ("whole", "part", "closing the bidder's", "a loan", "starter cut", "cured"):
         assert met[event] > 2, f"the run never met: {event}"
+    assert met["epoch passed"] > 0
 
 
 def compare_views(books: Books, rnd: random.Random, market: int, whole: int) -> None:
@@ -244,6 +247,7 @@ def sale(
     met["a loan"] += twin.model.cash.value(twin.model.account(account).cash) < 0
     met["epoch passed"] += stored.epoch != book.side(lots).epoch
     met["cured"] += leg_sale.cured(result, CURVE)
+    met["starter cut"] += 0 < result.started < quote.removed * CURVE.start_share // 10**9
     met["fresh"] += twin.model.account(account).fresh > 0
 
 
