@@ -44,6 +44,8 @@ class House:
     budget: int  # what keepers can be paid out of
     backers: tuple[Backer, ...] = ()
     sender: int = 0  # this keeper's address
+    held_up: bool = False  # whether a deficit holds the fund's redemptions up
+    clock_stands: bool = False  # whether their clock, as last looked at, stands
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ class Facts:
 class Move:
     """One thing to do.
 
-    kind: start, bid, bid_leg, pre_liquidate, fill_intent, end, sync, deleverage, release_intent.
+    kind: start, bid, bid_leg, pre_liquidate, fill_intent, end, sync, deleverage, release_intent;
+    fund_sync, which is the fund's `sync`.
 
     Of a bid: `fraction` 1e18, expected; `most`, what it may become where more is on sale by the
     time it is mined (asking for what is on sale now would leave a rest and the auction running).
@@ -143,7 +146,7 @@ class Move:
     """
 
     kind: str
-    account: int
+    account: int  # 0 where the move is the house's
     reason: str
     fraction: int = 0
     most: int = 0
@@ -202,11 +205,10 @@ class Decision:
 
     def line(self) -> str:
         """One line for people."""
-        parts = [
-            f"account {name_of(self.account)} {self.kind}: {'yes' if self.go else 'no'}",
-            f"({self.reason})",
-            f"E {usd(self.equity)} R {usd(self.requirement)}",
-        ]
+        who = f"account {name_of(self.account)}" if self.account else "house"
+        parts = [f"{who} {self.kind}: {'yes' if self.go else 'no'}", f"({self.reason})"]
+        if self.account:
+            parts.append(f"E {usd(self.equity)} R {usd(self.requirement)}")
         if self.kind in PAID:
             what = f"fraction {self.fraction / ONE:.4f}"
             if self.kind == "bid_leg":

@@ -28,7 +28,14 @@ def read_house(
     sender: str = "",
 ) -> House:
     """What all accounts share. The feed is read at the latest price even where it is stale."""
-    wanted = [View("MarginEngine", "core"), View("MarginEngine", "keeper_budget")]
+    wanted = [
+        View("MarginEngine", "core"),
+        View("MarginEngine", "keeper_budget"),
+        View("MarginEngine", "pending_deficit"),
+        View("MarginEngine", "fund_balance"),
+        View("InsuranceFund", "deficit_tolerance"),
+        View("InsuranceFund", "clock"),
+    ]
     if native.feed is not None:
         wanted.append(View("OracleAdapter", "read", (native.feed,)))
     if bidder is not None:
@@ -36,7 +43,7 @@ def read_house(
     values = node.views(wanted, block)
     ticks, room = native.ticks, None
     if native.feed is not None:
-        ticks = values[2].price
+        ticks = values[6].price
     if bidder is not None:
         margin = values[-1]
         room = margin.initial_equity - margin.initial_requirement
@@ -49,7 +56,14 @@ def read_house(
         room=room,
         budget=values[1],
         sender=int(sender, 16) if sender else 0,
+        held_up=held_up(*values[2:5]),
+        clock_stands=values[5].since != 0,
     )
+
+
+def held_up(pending: int, bucket: int, tolerance: int) -> bool:
+    """Whether a deficit holds redemptions up; `tolerance` 1e-4 of the bucket."""
+    return pending > bucket * tolerance // 10_000
 
 
 def read_backers(node: Reader, accounts: Sequence[int], block: int) -> tuple[Backer, ...]:

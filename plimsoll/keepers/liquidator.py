@@ -29,7 +29,7 @@ from plimsoll.keepers.node import Node, Refusal
 from plimsoll.keepers.outbox import Job, Key, Landed, Outbox
 from plimsoll.keepers.scan import Scanner
 
-AUCTION = "LiquidationAuction"
+AUCTION, FUND = "LiquidationAuction", "InsuranceFund"
 DEADLINE = 300  # seconds a bid stays valid after its block
 HALVINGS = 4  # of a bid that the bidder's own margin does not bear
 # What a simulated call may be refused with when somebody else was quicker, or a price has moved.
@@ -135,6 +135,7 @@ class Liquidator:
         open_to = self.journal.offers("consent") if self.bidder is not None else []
         wanted += [one for one in open_to if one not in wanted and one != self.bidder]
         self._act(done, wanted, block, timestamp)
+        self._keep_house(done)
         self._clear(done)
         return done
 
@@ -149,6 +150,8 @@ class Liquidator:
 
     def _identify(self, to: str, data: bytes) -> Job | None:
         """The job of a transaction of ours that was not written down."""
+        if to.lower() == self.node.addresses[FUND].lower() and data == calldata(FUND, "sync"):
+            return Job((0,), "fund_sync", to, data, 0)
         move = function_of(AUCTION, data[:4])
         if to.lower() != self.node.addresses[AUCTION].lower() or move is None or len(data) < 36:
             return None
@@ -194,6 +197,22 @@ class Liquidator:
                 continue
             job = self._consider(done, options, one, house)
             self._send(done, [job] if job is not None else [])
+
+    def _keep_house(self, done: Pass) -> None:
+        """What the house needs (see `rules.of_house`), read after all else is done."""
+        if 0 in self._flying():
+            return
+        block, timestamp = self.node.head()
+        house = read_house(self.node, None, self.native, block, timestamp)
+        to, data = self.node.addresses[FUND], calldata(FUND, "sync")
+        for move in rules.of_house(house):
+            gas = self.outbox.estimate(to, data) if self.outbox is not None else 0
+            if isinstance(gas, Refusal):
+                continue
+            decision = rules.weigh_house(move, gas, house, self.policy)
+            self._tell(done, decision)
+            if decision.go:
+                self._send(done, [Job((0,), move.kind, to, data, gas)])
 
     def _flying(self) -> set[int]:
         """Accounts whose transactions are in flight and neither stuck nor forgotten."""
@@ -353,7 +372,9 @@ def _worked(outcome: Landed, kind: str) -> bool:
 
 def _told(outcome: Landed) -> str:
     assert outcome.job is not None
-    text = f"account {name_of(outcome.job.key[0])} {outcome.job.label}: {outcome.status}"
+    account = outcome.job.key[0]
+    who = f"account {name_of(account)}" if account else "house"
+    text = f"{who} {outcome.job.label}: {outcome.status}"
     if outcome.hash:
         text += f" {outcome.hash}"
     if outcome.gas_used:

@@ -208,6 +208,14 @@ def cost_limit(move: Move, policy: Policy) -> int:
     return move.cost + abs(move.cost) * policy.slippage_bps // 10_000 + 10**12
 
 
+def of_house(house: House) -> list[Move]:
+    """What the house as a whole needs: the redemptions' clock to see what income has changed."""
+    if house.held_up == house.clock_stands:
+        return []
+    text = "a deficit holds redemptions up" if house.held_up else "redemptions are free again"
+    return [Move("fund_sync", 0, f"{text}: their clock has to see it")]
+
+
 # -- what it is worth
 
 
@@ -334,6 +342,15 @@ def idle(facts: Facts, house: House) -> Decision:
     return Decision(
         facts.account, "wait", False, reason, facts.equity, facts.requirement, x=facts.x
     )
+
+
+def weigh_house(move: Move, gas: int, house: House, policy: Policy) -> Decision:
+    """Whether a move of the house is worth its gas (units of gas)."""
+    spent, least = gas_cost(gas, house), policy.max_unpaid
+    reason = move.reason
+    if spent > least:
+        reason = f"skipped: gas over the most spent unpaid, {usd(least)} USD"
+    return Decision(0, move.kind, spent <= least, reason, 0, 0, gas=spent)
 
 
 def refused(move: Move, facts: Facts, reason: str) -> Decision:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plimsoll.keepers.decisions import Facts
-from plimsoll.keepers.facts import read_facts
+from plimsoll.keepers.facts import held_up, read_facts
 from plimsoll.keepers.node import Node, Refusal, View
 from plimsoll.keepers.packed import packed_views
 from plimsoll.keepers.scan import Scanner
@@ -47,6 +47,7 @@ _HOUSE = (
     View(FUND, "undripped"),
     View(FUND, "caps"),
     View(FUND, "deficit_tolerance"),
+    View(FUND, "clock"),
 )
 
 
@@ -211,7 +212,7 @@ def _read_offers(
 def _read_fund(
     node: Node, owners: Sequence[str], sheet: Any, count: int, values: Sequence[Any], block: int
 ) -> FundView:
-    assets, supply, undripped, caps, tolerance = values
+    assets, supply, undripped, caps, tolerance, clock = values
     ids = [*range(count), LOANS]
     views = [View(FUND, "drawable", (one,)) for one in ids]
     views += [View(FUND, "request_of", (one,)) for one in owners]
@@ -229,7 +230,9 @@ def _read_fund(
         undripped=undripped,
         keeper_budget=sheet.keeper,
         caps=caps,
-        tolerance=tolerance,
+        held_up=held_up(sheet.pending, sheet.fund, tolerance),
+        stands_since=clock.since,
+        stood=clock.stood,
         drawable=dict(zip(ids, found, strict=False)),
         redemptions=tuple(
             RedemptionView(owner, one.shares, assets, one.ready, one.closes)

@@ -54,7 +54,11 @@ def record(snapshot: Snapshot, worst: int = 10) -> dict[str, Any]:
             {"name": one.name, "holds": one.holds, "text": one.text} for one in identities(snapshot)
         ],
         "errands": [
-            {"account": hex(one.account), "call": one.call, "why": one.why}
+            {
+                "account": hex(one.account) if one.account else None,
+                "call": one.call,
+                "why": one.why,
+            }
             for one in errands(snapshot)
         ],
         "terms": _terms_record(snapshot.curve),
@@ -179,6 +183,7 @@ def _auction_record(
         "clock_stopped": bool(facts.clock_stopped or stands),
         "synced_ago_s": max(0, snapshot.now - facts.seen),
         "priority_s": facts.priority,
+        "throughput_wait_s": facts.wait,
     }
 
 
@@ -210,13 +215,8 @@ def redemption_state(one: RedemptionView, held_up: bool, now: int) -> str:
     return "held_up" if held_up else "open"
 
 
-def held_up(snapshot: Snapshot) -> bool:
-    """Whether a deficit holds redemptions up."""
-    return snapshot.deficits.pending > snapshot.fund.bucket * snapshot.fund.tolerance // 10_000
-
-
 def _fund_record(fund: FundView, snapshot: Snapshot, names: dict[int, str]) -> dict[str, Any]:
-    waits = held_up(snapshot)
+    waits = fund.held_up or fund.stands_since != 0
     return {
         "bucket_usd": _usd(fund.bucket),
         "undripped_usd": _usd(fund.undripped),
@@ -238,6 +238,7 @@ def _fund_record(fund: FundView, snapshot: Snapshot, names: dict[int, str]) -> d
             for one, amount in fund.drawable.items()
         ],
         "redemptions_held_up": waits,
+        "redemption_clock": {"stands_since": fund.stands_since or None, "stood_s": fund.stood},
         "redemptions": [
             {
                 "owner": one.owner,

@@ -63,7 +63,8 @@ def _show_head(told: Record, console: Any) -> None:
         return
     console.print("Waiting for a keeper (anybody may call):", style="bold yellow")
     for one in told["errands"]:
-        line = f"  {one['call']}({_name(one['account'])}): {one['why']}"
+        whom = _name(one["account"]) if one["account"] else ""
+        line = f"  {one['call']}({whom}): {one['why']}"
         console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -129,7 +130,9 @@ def _show_auctions(told: Record, console: Any) -> None:
         "to x = 1", "to the end", "<",
     )  # fmt: skip
     for one in told["auctions"]:
-        stands = "clock stands" if one["clock_stopped"] else ""
+        notes = [one["why"], "clock stands" if one["clock_stopped"] else ""]
+        if one["throughput_wait_s"]:
+            notes.append(f"all of it in {duration(one['throughput_wait_s'])}, by the sale limiter")
         table.add_row(
             _styled(_short(one["name"], console), "bold"),
             _number(one["x"]),
@@ -140,7 +143,7 @@ def _show_auctions(told: Record, console: Any) -> None:
             _usd(one["cost_usd"]),
             duration(one["to_one_s"]),
             duration(one["to_end_s"]),
-            "; ".join(text for text in (one["why"], stands) if text),
+            "; ".join(text for text in notes if text),
         )
     console.print(table)
 
@@ -200,7 +203,7 @@ def _show_fund(told: Record, console: Any) -> None:
         console.print("no redemption waits", style="dim")
         return
     if fund["redemptions_held_up"]:
-        console.print("redemptions are held up: a deficit is open", style="red")
+        console.print("redemptions are held up by a deficit; their clock stands", style="red")
     table = _table("<owner", "shares", "worth, USD", "<state", "in, or closes in")
     for one in waiting:
         table.add_row(

@@ -27,7 +27,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class Errand:
-    """Something anybody may do, and nobody has done yet. `call`: the function to call."""
+    """Something anybody may do, and nobody has done yet. `call`: the function to call.
+
+    `account` 0: it is the house's.
+    """
 
     account: int
     call: str
@@ -59,7 +62,7 @@ def identities(snapshot: Snapshot) -> list[Identity]:
 
 
 def errands(snapshot: Snapshot) -> list[Errand]:
-    """What waits for a keeper: start, end, sync, deleverage, release_intent."""
+    """What waits for a keeper: start, end, sync, deleverage, release_intent, the fund's sync."""
     running = {one.facts.account for one in snapshot.auctions}
     committed = {one.account for one in snapshot.intents}
     found = [_auction_errand(one, snapshot) for one in snapshot.auctions]
@@ -75,6 +78,9 @@ def errands(snapshot: Snapshot) -> list[Errand]:
         if intent.expiry < snapshot.now and intent.account not in running:
             why = "its intent has expired, and its account is still frozen"
             found.append(Errand(intent.account, "release_intent", why))
+    if snapshot.fund.held_up != bool(snapshot.fund.stands_since):
+        why = "what holds redemptions up has changed, and their clock has not seen it"
+        found.append(Errand(0, "InsuranceFund.sync", why))
     return [one for one in found if one is not None]
 
 
@@ -116,6 +122,8 @@ def auction_stage(auction: AuctionView, snapshot: Snapshot) -> tuple[str, str]:
         return "priority", f"only intents fill for {facts.priority} s more"
     if auction.over:
         return "over", "the curve has run out for slices"
+    if facts.fraction == 0 and facts.wait:
+        return "throttled", "the sale limiter lets nothing of it go now"
     if facts.fraction == 0:
         return "nothing", "nothing of it is on sale"
     if facts.cost < 0:

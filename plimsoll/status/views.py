@@ -114,7 +114,9 @@ class FundView:
     undripped: int
     keeper_budget: int
     caps: Any  # IInsuranceFund.Caps
-    tolerance: int  # 1e-4 of the bucket: a deficit up to that holds no redemption up
+    held_up: bool  # whether a deficit holds redemptions up now
+    stands_since: int  # since when their clock stands, as last looked at; 0: it runs
+    stood: int  # seconds it has stood so far
     drawable: Mapping[int, int]  # market id, or LOANS -> qu
     redemptions: tuple[RedemptionView, ...]
 

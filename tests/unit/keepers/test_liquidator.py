@@ -276,3 +276,25 @@ def test_liquidator__paused__stops_the_clock_and_nothing_else(desk: Scene) -> No
     keeper = desk.keeper()
     assert moves(keeper.run_once()) == [("sync", "mined")]
     assert moves(keeper.run_once()) == []
+
+
+def test_liquidator__income_frees_redemptions__their_clock_is_told(desk: Scene) -> None:
+    """Half a per cent of the fund, 2,500 USD, holds nobody up; fees raise it past the deficit."""
+    house, trader = desk.house, desk.house.actors["trader"].id
+    taker, maker = house.actors["liquidator"], house.actors["maker"]
+    house.trade("ETH-PERP", taker, maker, 500, 2_000, flags=1)
+    desk.price("1749.98")  # type: ignore[arg-type]
+    house.auction.start(trader)
+    assert house.engine.pending_deficit() == 2_501 * USD
+    keeper = desk.keeper(bids=False)
+    assert moves(keeper.run_once()) == []  # the auction has had the fund look
+    assert house.fund.clock().since
+    house.engine.collect_fees(0)
+    done = keeper.run_once()
+    assert moves(done) == [("fund_sync", "mined")]
+    assert "free again" in why(done, "fund_sync")
+    assert "house fund_sync: yes" in next(
+        one.line() for one in done.decisions if one.kind == "fund_sync"
+    )
+    assert house.fund.clock().since == 0
+    assert moves(keeper.run_once()) == []

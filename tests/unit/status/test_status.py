@@ -229,6 +229,25 @@ def test_status__deficit_beyond_the_fund__excess_and_withdrawals_wait(house: Hou
     assert found["withdrawals_wait"]
     assert Decimal(everything["auctions"][0]["deficit_usd"]) * 10**15 == deficit
     assert everything["fund"]["redemptions_held_up"]
+    clock = everything["fund"]["redemption_clock"]
+    assert clock == {"stands_since": house.evm.timestamp, "stood_s": 0}
+    house.advance(100)
+    later = told(house, redeemers=(str(insurer),))["fund"]
+    assert later["redemption_clock"]["stood_s"] == 100
+    assert later["redemptions"][0]["state"] == "held_up"
+
+
+def test_errands__income_frees_redemptions__their_clock_waits_for_a_sync(house: House) -> None:
+    house.insure(500_000)
+    house.trade("ETH-PERP", house.actors["liquidator"], house.actors["maker"], 500, 2_000, flags=1)
+    house.trade("ETH-PERP", house.actors["trader"], house.actors["maker"], 50, 2_000)
+    move_price(house, "1749.98")
+    house.auction.start(house.actors["trader"].id)
+    assert errands(read(house)) == []
+    house.engine.collect_fees(0)
+    assert [(one.account, one.call) for one in errands(read(house))] == [(0, "InsuranceFund.sync")]
+    house.fund.sync()
+    assert errands(read(house)) == []
 
 
 def test_status__deleveraged__each_step_s_money_and_the_side_s_multiplier(house: House) -> None:
