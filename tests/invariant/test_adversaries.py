@@ -3,8 +3,8 @@ whale with dust legs, a pair that colludes, one who liquidates himself, a spamme
 that reverts, keepers that stop, an oracle that stops in the middle of auctions.
 
 Asserted after each of their steps is what they were after (P15, P17, P19, P20, P25 of
-docs/properties.md), beside all that `test_protocol_run` asserts; and at the end that strangers alone
-bring every loss to its payers.
+docs/properties.md), beside all that `test_protocol_run` asserts; and at the end that strangers
+alone bring every loss to its payers.
 """
 
 from __future__ import annotations
