@@ -10,7 +10,8 @@
 Works over web3 without ape, over ape's provider (a `Web3Chain` of `provider.web3`), and on the
 in-process EVM (`Protocol.of_house(house)`). Money is USD, sizes are units of the underlying, prices
 USD per unit; integers appear only in account, market and auction ids. A revert
-raises `ProtocolError`, whose `info` is its line of the error table.
+raises `ProtocolError`, whose `info` is its line of the error table. Auctions, intents and what
+stands behind them are in `plimsoll.liquidation_calls`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from plimsoll.deployment.abi import calldata, decoder
 from plimsoll.deployment.chain import CallReverted, Chain, EvmChain, Sent
 from plimsoll.deployment.config import Collateral, Deployment
 from plimsoll.errors import ErrorInfo, decode
+from plimsoll.liquidation_calls import LiquidationCalls
 from plimsoll.units import (
     Number,
-    Rounding,
     from_lots,
     from_quote_units,
     from_ticks,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from plimsoll.deployment.house import House
     from plimsoll.deployment.manifest import Manifest
 
-ONE = 10**18  # scale of fractions of an account
 FOREVER = 2**256 - 1
 
 
@@ -156,36 +156,6 @@ class Solvency:
     gap: int
 
 
-@dataclass(frozen=True)
-class AuctionQuote:
-    """What a bid for all that is on sale costs now; money in USD, shares as fractions."""
-
-    id: int
-    x: Decimal
-    equity: Decimal
-    requirement: Decimal
-    fraction: Decimal
-    cost: Decimal  # negative: the fund pays the bidder
-    fee: Decimal
-    elapsed: int
-    stopped: bool
-    over: bool
-
-
-@dataclass(frozen=True)
-class LegQuote:
-    """The most of a single leg that may be taken now, at mark; money in USD, size unsigned."""
-
-    id: int
-    x: Decimal
-    size: Decimal  # 0 where none may
-    cost: Decimal  # negative: the bidder is paid a premium
-    fee: Decimal  # out of the account, on top
-    removed: Decimal  # the requirement that the sale takes off the account
-    priority: int  # s of auction clock until bids are open
-    stopped: bool
-
-
 def account_id(owner: str, index: int = 0) -> int:
     """Id of an owner's account: owner << 96 | index."""
     if not 0 <= index < 2**96:
@@ -200,7 +170,7 @@ def owner_of(account: int) -> str:
     return str(to_checksum_address(f"0x{account >> 96:040x}"))
 
 
-class Protocol:
+class Protocol(LiquidationCalls):
     """One deployment on one chain."""
 
     def __init__(self, addresses: dict[str, str], config: Deployment, chain: Chain) -> None:
@@ -360,36 +330,6 @@ class Protocol:
         parts = {name: from_quote_units(getattr(word, name)) for name in names}
         return Solvency(**parts, gap=word.gap)
 
-    def auction_quote(self, account: int) -> AuctionQuote:
-        """What the account's auction asks at this time; `ProtocolError` NoAuction without one."""
-        word = self.read("LiquidationAuction", "cost", account)
-        return AuctionQuote(
-            id=word.id,
-            x=from_units(word.x, -9),
-            equity=from_quote_units(word.equity),
-            requirement=from_quote_units(word.requirement),
-            fraction=from_units(word.fraction, -18),
-            cost=from_quote_units(word.cost),
-            fee=from_quote_units(word.fee),
-            elapsed=word.elapsed,
-            stopped=word.stopped,
-            over=word.over,
-        )
-
-    def leg_quote(self, account: int, market: str | int) -> LegQuote:
-        """The most of a leg that may be taken of an account in auction, and its premium."""
-        word = self.read("LiquidationAuction", "leg_quote", account, self.market_id(market))
-        return LegQuote(
-            id=word.id,
-            x=from_units(word.x, -9),
-            size=from_lots(word.lots),
-            cost=from_quote_units(word.cost),
-            fee=from_quote_units(word.fee),
-            removed=from_quote_units(word.removed),
-            priority=word.priority,
-            stopped=word.stopped,
-        )
-
     # -- transactions: amounts are exact; a value between two units is refused
 
     def approve(self, asset: str = "quote", amount: Number | None = None) -> Sent:
@@ -452,52 +392,6 @@ class Protocol:
     def poke(self, feed: str | int, update: bytes = b"") -> Sent:
         """Brings a feed up to date, with a signed report or without."""
         return self.send("OracleAdapter", "poke", self._feed_id(feed), update)
-
-    def start_auction(self, account: int) -> Sent:
-        """Starts the auction of an account with E < R."""
-        return self.send("LiquidationAuction", "start", account)
-
-    def bid(
-        self,
-        account: int,
-        bidder: int,
-        cost_limit_usd: Number,
-        deadline: int,
-        *,
-        auction_id: int = 0,
-        max_fraction: Number = 1,
-    ) -> Sent:
-        """Bids for a slice. Id 0: whatever the account has become, within the cost limit."""
-        limit = quote_units(cost_limit_usd, Rounding.FLOOR)
-        fraction = int(Decimal(max_fraction) * ONE)
-        return self.send(
-            "LiquidationAuction", "bid", account, bidder, auction_id, fraction, limit, deadline
-        )
-
-    def bid_leg(
-        self,
-        account: int,
-        bidder: int,
-        market: str | int,
-        size: Number,
-        cost_limit_usd: Number,
-        deadline: int,
-        *,
-        auction_id: int = 0,
-    ) -> Sent:
-        """Takes so much of one leg at mark; a cost limit below zero is the least to be paid."""
-        limit = quote_units(cost_limit_usd, Rounding.FLOOR)
-        number = self.market_id(market)
-        call = (account, bidder, auction_id, number, lots(size), limit, deadline)
-        return self.send("LiquidationAuction", "bid_leg", *call)
-
-    def end_auction(self, account: int) -> Sent:
-        """Ends the auction of an account that meets R again."""
-        return self.send("LiquidationAuction", "end", account)
-
-    def deleverage(self, account: int, buyer: int = 0) -> Sent:
-        """Closes an account nobody took against the opposite side."""
-        return self.send("LiquidationAuction", "deleverage", account, buyer)
 
     def fill(self, function: str, *args: Sequence[Any] | int) -> Sent:
         """One of SignedOrders' fills, arguments as `plimsoll.orders` builds them."""

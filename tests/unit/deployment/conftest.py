@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from plimsoll.deployment.house import House, deploy_house
+from tests.stage import undone
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +17,5 @@ def built_house() -> House:
 
 @pytest.fixture
 def house(built_house: House) -> Iterator[House]:
-    before = built_house.evm.snapshot()
-    yield built_house
-    built_house.evm.revert(before)
+    with undone(built_house) as one:
+        yield one
