@@ -212,7 +212,7 @@ class Decision:
         if self.kind in PAID:
             what = f"fraction {self.fraction / ONE:.4f}"
             if self.kind == "bid_leg":
-                what = f"market {self.market} lots {self.lots:,}"
+                what = f"market {self.market} size {self.lots / 10**6:,.4f}"
             parts.append(
                 f"x {self.x / NANO:.4f} {what}: value {usd(self.value)} - cost {usd(self.cost)} "
                 f"- gas {usd(self.gas)} - hedge {usd(self.hedge)} + pay {usd(self.pay)} "

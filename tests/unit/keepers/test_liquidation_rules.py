@@ -361,7 +361,7 @@ def test_weigh__leg__premium_less_gas_and_hedging() -> None:
     assert decision.profit == 15 * USD
     assert decision.go
     assert (decision.market, decision.lots) == (0, 1_000)
-    assert "market 0 lots 1,000" in decision.line()
+    assert "market 0 size 0.0010" in decision.line()
 
 
 def test_moves__leg__as_much_as_the_bidder_s_margin_bears() -> None:
