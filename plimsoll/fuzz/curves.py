@@ -20,7 +20,7 @@ def random_curve(rnd: Random) -> Curve:
     t_one = max(48, t_mid - (x_mid - NANO) // MAX_SLOPE + rnd.choice((1, 60, 600)))
     x_max = rnd.choice((NANO, NANO + rnd.randrange(PERCENT, 60 * PERCENT)))
     t_end = t_one - (NANO - x_max) // MAX_SLOPE + rnd.choice((1, 30, 300))
-    buffer, fee = rnd.randrange(1, 30) * PERCENT, rnd.randrange(0, 9) * PERCENT
+    buffer, fee = rnd.randrange(1, 30) * PERCENT, rnd.choice((0, 1, 2, 5, 9)) * PERCENT
     pre_band = rnd.choice((0, buffer // 2, buffer))
     max_step = max(12, t_one // rnd.choice((4, 4, 5, 8)))
     if rnd.random() < 0.8:  # whole blocks of the fast machine, mostly: other times cost more
@@ -38,7 +38,7 @@ def random_curve(rnd: Random) -> Curve:
         min_lots=rnd.choice((1_000, 1_000, 100_000)),
         buffer=buffer,
         fee=fee,
-        keeper_share=rnd.choice((0, 3_000, 10_000)),
+        keeper_share=rnd.choice((0, 3_000, 6_000, 10_000)),
         start_flat=0,
         start_share=0,
         exec_flat=0,
@@ -49,7 +49,7 @@ def random_curve(rnd: Random) -> Curve:
         social_share=rnd.choice((0, 50, 1_000, 5_000, 9_000)),
         pre_band=pre_band,
         pre_premium=rnd.randrange(0, x_start + 1),
-        pre_fee=rnd.randrange(0, fee + 1),
+        pre_fee=rnd.choice((0, fee // 50, rnd.randrange(0, fee + 1))),
         pre_cap=rnd.choice((300, 2_000, 5_000)),
         priority=min(rnd.choice((0, 0, 12, 60)), max(1, t_mid)),
         intent_margin=rnd.choice((NANO, 2 * NANO, 4 * NANO)),
@@ -58,14 +58,17 @@ def random_curve(rnd: Random) -> Curve:
 
 
 def _paid(rnd: Random, curve: Curve) -> Curve:
-    """The curve with keepers' pay, where its fee bears any."""
-    least = rnd.choice((20, 200, 2_000)) * 10**6
+    """The curve with keepers' pay close to what its fee bears, where it bears any."""
+    least = rnd.choice((1, 20, 500)) * 10**6
+    most = min(curve.fee * curve.keeper_share // 10_000, auction.MAX_INCENTIVE)
+    parts = [rnd.random() for _ in range(4)]
+    shares = [int(most * rnd.uniform(0.3, 0.99) * part / sum(parts)) for part in parts]
     paid = replace(
         curve,
-        start_flat=rnd.randrange(0, least // 2_000),
-        start_share=rnd.randrange(0, PERCENT // 10),
-        exec_flat=rnd.randrange(0, least // 2_000),
-        exec_share=rnd.randrange(0, PERCENT // 10),
+        start_flat=shares[0] * least // NANO,
+        start_share=shares[1],
+        exec_flat=shares[2] * least // NANO,
+        exec_share=shares[3],
         min_requirement=least,
     )
     try:

@@ -26,6 +26,7 @@ from plimsoll.model.standard_margin import IM_SCALE, Leg, leg_margin
 USD = 10**6  # token units
 STEPS = 40  # at most so many clock steps in one rush
 OK, STALE, HALTED = 0, 2, 3
+LOWEST = 1_000  # prices fall to a part of the first ones, that collateral stays within its cap
 
 # What somebody does next, once prices have gapped. The first part needs an auction; where none is
 # on, it is tried now and then all the same. `_rush` waits for the end of the curve.
@@ -50,7 +51,7 @@ OTHERS = {
     "recover": 2,
     "fees": 2,
     "realise": 2,
-    "pre": 5,
+    "pre": 8,
     "opt": 1,
     "commit": 3,
     "revoke": 0.5,
@@ -214,6 +215,7 @@ class Play:
         `fresh`: sigma too.
         """
         rnd, old = self.rnd, self.twin.quotes[feed]
+        mark = max(mark, self.twin.stand.facts.quotes[feed].mark // LOWEST)
         if steady:
             self.do("quote", feed, max(1, mark), old.funding, 0, 0, 0, OK, old.sigma, 0)
             return
@@ -444,7 +446,7 @@ class Play:
         self.do("cost", self._one(self._running()))
 
     def _look(self) -> None:
-        self.do("look", self._one(self._running()))
+        self.do("look", self._one(self._running() + self._committed()))
 
     def _wait(self) -> None:
         self.do("wait", self.rnd.choice((1, 12, 15, 60, 300, 3_600, 86_400, 7 * 86_400)))
@@ -495,6 +497,8 @@ class Play:
                 self._press(number, 1 + rnd.uniform(0.1, 1.0) * band, steady=True)
         limit = NO_LIMIT if rnd.random() < 0.9 else 0
         late, taker = int(rnd.random() < 0.02), self._taker(number)
+        if rnd.random() < 0.3:
+            self.do("look", number)
         self.do("pre", number, taker, taker, self._fraction(), limit, late)
 
     def _opt(self) -> None:
