@@ -3,7 +3,7 @@
 Lots, P&L, cash and ether of each account are read from the contracts when something touched it and
 kept; between two touches only prices, volatility and the slow open interest move E and R, and those
 are read from the contracts every time. The arithmetic is that of plimsoll.model.standard_margin in
-doubles, good to 1e-9; nothing is decided on it alone: whoever is within `MARGIN` of its requirement
+doubles, good to 1e-7; nothing is decided on it alone: whoever is within `MARGIN` of its requirement
 is looked at with the contracts' own integers. Money here is USD.
 """
 

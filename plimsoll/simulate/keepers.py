@@ -30,6 +30,7 @@ MIN_PROFIT = 5.0  # USD
 GAS = {"start": 200_000, "bid": 300_000, "sync": 80_000, "end": 120_000, "deleverage": 350_000}
 GAS_PRICE = 20e-9  # ether
 SYNC_AFTER = 45  # s
+LEAST_ROOM = 500.0  # USD of free margin under which a keeper does not look at auctions
 LEAST_SHARE = 0.02  # of what is on sale: less is not worth a transaction
 FULLER = 1.05  # a refused keeper tries again when its free margin has grown so much
 MARGIN_SHARE = 0.9  # of its free margin that a keeper commits to one bid
@@ -78,6 +79,7 @@ class Keepers:
     below: dict[int, int] = field(default_factory=dict)
     _synced: dict[int, int] = field(default_factory=dict)
     _resting: dict[int, int] = field(default_factory=dict)
+    _rooms: dict[int, float] = field(default_factory=dict)
     _full: dict[int, float] = field(default_factory=dict)
     _tried: dict[int, int] = field(default_factory=dict)
     _curve: Any = None
@@ -101,8 +103,10 @@ class Keepers:
         for account in near:
             if account not in self.live and self._tradable(now, account):
                 self._start(now, account)
+        self._rooms.clear()
         for account in sorted(self.live, key=self._urgency):
-            self._handle(now, account)
+            if self._due(now, account):
+                self._handle(now, account)
         self._pass_on()
         self._recommit(now)
 
@@ -123,6 +127,23 @@ class Keepers:
             if self.book.equity[row] < self.book.requirement[row]
         }
         self.below = {account: self.below.get(account, now) for account in under | set(self.live)}
+
+    def _due(self, now: int, account: int) -> bool:
+        """Whether to look at an auction: someone could buy, or its clock wants to be synced."""
+        if now - self._synced.get(account, 0) >= SYNC_AFTER:
+            return True
+        if not self._tradable(now, account):
+            return False
+        return any(self._room(one) > LEAST_ROOM for one in self.bidders) or any(
+            self._resting.get(one.account, 0) <= now for one in self.pledged
+        )
+
+    def _room(self, desk: Desk) -> float:
+        """Its free margin in this block, read again once it has bought."""
+        found = self._rooms.get(desk.account)
+        if found is None:
+            found = self._rooms[desk.account] = desk.room()
+        return found
 
     def _urgency(self, account: int) -> float:
         row = self.book.row[account]
@@ -215,11 +236,11 @@ class Keepers:
         prices = [float(one) for one in self.book.mark]
         share = min(offer.fraction, self.impact.best(offer.gain, offer.flows, prices))
         desk = self._desk(offer)
-        if desk is None:
+        if desk is None or self._room(desk) < LEAST_ROOM:
             return False
         need = offer.initial - offer.gain
         if need > 0:
-            share = min(share, MARGIN_SHARE * desk.room() / need)
+            share = min(share, MARGIN_SHARE * self._room(desk) / need)
         for _ in range(HALVINGS):
             if share < LEAST_SHARE * offer.fraction or not self._pays(offer, share, prices):
                 return False
@@ -245,9 +266,9 @@ class Keepers:
             for one in self.bidders
             if held <= set(one.trades)
             and not any(one.lots.get(m) for m in self._blocked)
-            and one.room() > FULLER * self._full.get(one.account, 0.0)
+            and self._room(one) > FULLER * self._full.get(one.account, 0.0)
         ]
-        return max(free, key=Desk.room) if free else None
+        return max(free, key=self._room) if free else None
 
     def _pays(self, offer: Offer, share: float, prices: list[float]) -> bool:
         flows = [flow * share for flow in offer.flows]
@@ -275,6 +296,7 @@ class Keepers:
     def _bought(self, offer: Offer, desk: Desk, fund: int, paid: int) -> None:
         """What a slice moved, read from the contracts; hedges it."""
         self.check_under(offer.account, "bid")
+        self._rooms.pop(desk.account, None)
         row, prices = self.book.row[offer.account], [float(one) for one in self.book.mark]
         lots, equity = self.book.lots[row].copy(), offer.quote.equity
         self.book.touch((offer.account, desk.account))
@@ -319,6 +341,8 @@ class Keepers:
                 continue
             intent = self.views.intent(desk.account)
             need = intent.largest * NANO
+            if not intent.capacity:
+                self._resting[desk.account] = self.house.evm.timestamp + REST
             if not intent.capacity or quote.x < intent.premium or quote.requirement > need:
                 continue
             if self.book.ether_value(account) and not intent.collateral:
@@ -370,6 +394,7 @@ class Keepers:
         except Reverted as refused:
             self.tally.refused[f"commit: {refused.name}"] += 1
             return
+        self._resting.pop(desk.account, None)
         self.tally.counts["commitments"] += 1
 
     # -- the last step

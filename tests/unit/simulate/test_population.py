@@ -8,7 +8,6 @@ import pytest
 
 from plimsoll.deployment.house import House
 from plimsoll.simulate.crowd import Crowd
-from plimsoll.simulate.desks import Desk
 from plimsoll.simulate.population import (
     FIRST_WAVE,
     LEVERAGE,
@@ -18,13 +17,7 @@ from plimsoll.simulate.population import (
     gross_long,
     make_population,
 )
-from plimsoll.simulate.reads import Views
-from plimsoll.simulate.venue import LEAD, block, open_house
-
-INTEREST = 25_000_000
-PRICES = {"ETH": 2_000 * 10**9, "BTC": 40_000 * 10**9}
-START = 1_700_006_400
-MAKERS = 2
+from tests.unit.simulate.conftest import INTEREST, START, Venue
 
 
 def test_make_population__same_seed__same_people() -> None:
@@ -72,24 +65,13 @@ def test_make_population__leverage__as_stated_with_a_tail_at_the_most() -> None:
 
 
 @pytest.fixture(scope="module")
-def house() -> House:
-    made = open_house(PRICES, {"ETH": 6_250, "BTC": 312}, {"ETH": 0.65, "BTC": 0.5}, START - LEAD)
-    block(made, START)
-    made.refresh()
-    return made
+def house(made: Venue) -> House:
+    return made.house
 
 
 @pytest.fixture(scope="module")
-def crowd(house: House) -> Crowd:
-    views = Views(house.engine, house.vault, house.auction)
-    makers = [
-        Desk(house, views, house.actor(f"maker {number}", quote=5_000_000))
-        for number in range(MAKERS)
-    ]
-    people = [one for one in make_population(50, 3, INTEREST) if one.kind is not Kind.MAKER]
-    made = Crowd(house, views, people, makers)
-    made.expect(START, START + 3_600)
-    return made
+def crowd(made: Venue) -> Crowd:
+    return made.crowd
 
 
 def test_arrive__first_wave__everybody_opens_and_nobody_under_the_initial_margin(
