@@ -44,8 +44,8 @@ class BareHouse:
         source = TESTS / "unit" / "risk" / "mocks" / "QuoteSource.vy"
         self.oracle = evm.deploy(compile_path(source), sender=deployer)
         parts = [compile_contract(name) for name in PARTS["MarginEngine"]]
-        # Nonces 0-2 are spent: the vault is 3, then deleveraging, admin, liquidation, engine.
-        address = create_address(bytes.fromhex(deployer[2:]), 7)
+        # Nonces 0-2 are spent: the vault is 3, then legs, deleveraging, admin, liquidation, engine.
+        address = create_address(bytes.fromhex(deployer[2:]), 8)
         self.vault = evm.deploy(
             compile_contract("CollateralVault"),
             address,
@@ -53,7 +53,8 @@ class BareHouse:
             self.owner,
             sender=deployer,
         )
-        last = evm.deploy(parts[3], self.vault.address, sender=deployer)
+        legs = evm.deploy(parts[4], self.vault.address, sender=deployer)
+        last = evm.deploy(parts[3], self.vault.address, legs.address, sender=deployer)
         admin = evm.deploy(parts[2], self.vault.address, last.address, sender=deployer)
         second = evm.deploy(parts[1], self.vault.address, admin.address, sender=deployer)
         first = evm.deploy(

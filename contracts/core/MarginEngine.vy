@@ -7,9 +7,9 @@
         deleverages, the insurance fund moves its bucket; everybody else acts on their own accounts.
         Trusts: the vault (immutable) for custody, the risk model and its oracle for prices and margin.
         Units: lot 1e-6 underlying, tick 1e-9 USD, quote unit (qu) 1e-15 USD, token unit 1e9 qu.
-        One contract in four bytecodes, because one is too small: what is not here is forwarded by delegate call to
-        MarginEngineLiquidation, from there to MarginEngineAdmin and to MarginEngineDeleveraging, on one storage
-        layout (a test compares).
+        One contract in five bytecodes, because one is too small: what is not here is forwarded by delegate call to
+        MarginEngineLiquidation, from there to MarginEngineAdmin, MarginEngineDeleveraging and MarginEngineLegs,
+        on one storage layout (a test compares).
 @custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
 """
 from contracts.core import accounts
@@ -18,6 +18,7 @@ from contracts.core import cash_interest
 from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import ledger
+from contracts.core import sale_limiter
 from contracts.core import socialised_loss
 from contracts.core import withdrawal_escrow
 from contracts.interfaces import ICollateralVault
@@ -28,7 +29,7 @@ from contracts.modules import quote_word
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
-# One storage layout for all four bytecodes of the engine: this order is the layout.
+# One storage layout for all five bytecodes of the engine: this order is the layout.
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: accounts
@@ -36,6 +37,7 @@ initializes: cash
 initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
+initializes: sale_limiter
 # These keep nothing.
 initializes: cash_interest[cash := cash]
 initializes: socialised_loss[cash := cash]
@@ -572,6 +574,6 @@ def note_deficit(account: uint256, deficit: uint256):
 def __default__() -> Bytes[2400]:
     """
     @notice Every other function lives in the next bytecode and runs there on this contract's storage. The lock is
-            taken by the function itself, in the transient slot all four share; this door only forwards.
+            taken by the function itself, in the transient slot all five share; this door only forwards.
     """
     return raw_call(NEXT, msg.data, max_outsize=2400, is_delegate_call=True)

@@ -17,13 +17,14 @@ from contracts.core import engine_state
 from contracts.core import engine_views
 from contracts.core import health
 from contracts.core import ledger
+from contracts.core import sale_limiter
 from contracts.core import socialised_loss
 from contracts.core import withdrawal_escrow
 from contracts.modules import errors
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
-# One storage layout for all four bytecodes of the engine: this order is the layout.
+# One storage layout for all five bytecodes of the engine: this order is the layout.
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: accounts
@@ -31,6 +32,7 @@ initializes: cash
 initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
+initializes: sale_limiter
 # These keep nothing.
 # fmt: off: the formatter cannot read its own long lists back
 initializes: cash_interest[cash := cash]
@@ -150,6 +152,6 @@ def __init__(vault: address, deleveraging: address):
 def __default__() -> Bytes[2400]:
     """
     @notice Every other function lives in the next bytecode and runs there on this contract's storage. The lock is
-            taken by the function itself, in the transient slot all four share; this door only forwards.
+            taken by the function itself, in the transient slot all five share; this door only forwards.
     """
     return raw_call(NEXT, msg.data, max_outsize=2400, is_delegate_call=True)

@@ -3,9 +3,9 @@
 """
 @title MarginEngineDeleveraging
 @license AGPL-3.0-only
-@notice Fourth bytecode of the margin engine: the last step, deleveraging, by what the fund divides a negative
-        equity, and what a single leg's sale would leave. Runs by delegate call on MarginEngine's storage;
-        called directly it sees only its own empty one, where nobody is the auction.
+@notice Fourth bytecode of the margin engine: the last step, deleveraging, and by what the fund divides a
+        negative equity. Runs by delegate call on MarginEngine's storage; called directly it sees only its own
+        empty one, where nobody is the auction.
 @custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
 """
 from contracts.core import account_exposures
@@ -18,14 +18,15 @@ from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
 from contracts.core import sale
-from contracts.core import single_leg
+from contracts.core import sale_limiter
 from contracts.core import socialised_loss
 from contracts.core import withdrawal_escrow
 from contracts.interfaces import IMarginEngine
+from contracts.modules import errors
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
-# One storage layout for all four bytecodes of the engine: this order is the layout.
+# One storage layout for all five bytecodes of the engine: this order is the layout.
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: accounts
@@ -33,6 +34,7 @@ initializes: cash
 initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
+initializes: sale_limiter
 # These keep nothing.
 # fmt: off: the formatter cannot read its own long lists back
 initializes: cash_interest[cash := cash]
@@ -66,26 +68,22 @@ initializes: account_exposures[
     ledger := ledger,
     sale := sale
 ]
-initializes: single_leg[
-    accounts := accounts,
-    cash := cash,
-    cash_interest := cash_interest,
-    health := health,
-    keeper_pay := keeper_pay,
-    ledger := ledger,
-    sale := sale
-]
 # fmt: on
-
 exports: account_exposures.exposures
 
 
+NEXT: immutable(address)  # MarginEngineLegs
+
+
 @deploy
-def __init__(vault: address):
+def __init__(vault: address, legs: address):
     """
     @notice Fixes what the code needs; the storage here is never used.
     @param vault The collateral vault, the same as MarginEngine's.
+    @param legs The fifth bytecode.
     """
+    errors._require(legs != empty(address), errors.NULL_ADDRESS)
+    NEXT = legs
     ownable.__init__()
     ownable_2step.__init__()
     cash.__init__()
@@ -107,14 +105,11 @@ def deleverage(
 
 
 @external
-@view
 @reentrant
-def leg_after(account: uint256, market: uint256, lots: uint256) -> IMarginEngine.LegResult:
+@raw_return
+def __default__() -> Bytes[1024]:
     """
-    @notice What `sell_leg` of so many lots would leave now, before premium and fee. Readable mid-call, as `standing`.
-    @param account Account id.
-    @param market Market id.
-    @param lots Lots to sell; 0 tells how many there are.
-    @return Units in IMarginEngine; all zero where the leg has not so many or its feed is not live.
+    @notice Every other function lives in the next bytecode and runs there on this contract's storage. The lock is
+            taken by the function itself, in the transient slot all five share; this door only forwards.
     """
-    return single_leg._leg_after(account, market, lots)
+    return raw_call(NEXT, msg.data, max_outsize=1024, is_delegate_call=True)

@@ -3,8 +3,8 @@
 """
 @title MarginEngineLiquidation
 @license AGPL-3.0-only
-@notice Second bytecode of the margin engine: what the liquidation auction calls but for the
-        last step. Runs by delegate call on
+@notice Second bytecode of the margin engine: what the liquidation auction calls for whole accounts
+        but for the last step. Runs by delegate call on
         MarginEngine's storage; called directly it sees only its own empty one, where nobody is the auction.
 @custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
 """
@@ -17,7 +17,7 @@ from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
 from contracts.core import sale
-from contracts.core import single_leg
+from contracts.core import sale_limiter
 from contracts.core import slice_sale
 from contracts.core import socialised_loss
 from contracts.core import withdrawal_escrow
@@ -26,7 +26,7 @@ from contracts.modules import errors
 from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 
-# One storage layout for all four bytecodes of the engine: this order is the layout.
+# One storage layout for all five bytecodes of the engine: this order is the layout.
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
 initializes: accounts
@@ -34,10 +34,15 @@ initializes: cash
 initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
+initializes: sale_limiter
 # These keep nothing.
 # fmt: off: the formatter cannot read its own long lists back
 initializes: account_standing[
-    accounts := accounts, cash := cash, health := health, ledger := ledger
+    accounts := accounts,
+    cash := cash,
+    health := health,
+    ledger := ledger,
+    sale_limiter := sale_limiter
 ]
 initializes: cash_interest[cash := cash]
 initializes: keeper_pay[accounts := accounts, cash := cash]
@@ -57,18 +62,12 @@ initializes: slice_sale[
     health := health,
     keeper_pay := keeper_pay,
     ledger := ledger,
-    sale := sale
-]
-initializes: single_leg[
-    accounts := accounts,
-    cash := cash,
-    cash_interest := cash_interest,
-    health := health,
-    keeper_pay := keeper_pay,
-    ledger := ledger,
-    sale := sale
+    sale := sale,
+    sale_limiter := sale_limiter,
+    withdrawal_escrow := withdrawal_escrow
 ]
 # fmt: on
+
 NEXT: immutable(address)  # MarginEngineAdmin
 
 
@@ -103,7 +102,21 @@ def freeze(account: uint256) -> IMarginEngine.Standing:
     h: int256 = accounts.head[account]
     accounts.head[account] = h | accounts.FROZEN_BIT
     log IMarginEngine.FrozenSet(account=account, frozen=True)
-    return account_standing._standing(account, h, w)
+    found: IMarginEngine.Standing = account_standing._standing(account, h, w)
+    sale_limiter._claim(account, found.equity, found.linear + found.superlinear)
+    return found
+
+
+@external
+def claim_flow(account: uint256, equity: int256, requirement: uint256):
+    """
+    @notice Renews an account's claim to the reserve of the sale limiter, or makes it. Only the auction may call.
+    @param account Account id, in auction.
+    @param equity E as the auction counts it, quote units.
+    @param requirement R, quote units.
+    """
+    errors._require(msg.sender == engine_state.auction, errors.NOT_AUCTION)
+    sale_limiter._claim(account, equity, requirement)
 
 
 @external
@@ -117,6 +130,7 @@ def thaw(account: uint256):
     errors._require(h & accounts.FROZEN_BIT != 0, errors.NOT_FROZEN)
     accounts.head[account] = h ^ accounts.FROZEN_BIT
     withdrawal_escrow._note(account, 0)
+    sale_limiter.claims = sale_limiter._waived(account, sale_limiter.claims)
     log IMarginEngine.FrozenSet(account=account, frozen=False)
 
 
@@ -133,24 +147,6 @@ def sell_slice(
     """
     sale._only_auction()
     return slice_sale._slice(account, bidder, terms)
-
-
-@external
-def sell_leg(
-    account: uint256, bidder: uint256, terms: IMarginEngine.LegTerms
-) -> IMarginEngine.LegResult:
-    """
-    @notice Sells lots of one leg of a frozen account at mark. Only the auction may call; the bidder must meet its
-            initial requirement afterwards.
-    @param account Account id, frozen.
-    @param bidder Account id, not frozen.
-    @param terms Units in IMarginEngine.
-    @return What the sale leaves of the account. Errors: NotAuction, MarketPaused, NotFrozen, Frozen, SelfTrade;
-            BadFraction (more than the leg has, or none); StalePrice (its feed); LegRefused where R does not fall;
-            TooManyPositions, WrongMode, Underwater, StalePrice of the bidder.
-    """
-    sale._only_auction()
-    return single_leg._sell_leg(account, bidder, terms)
 
 
 @external
@@ -176,6 +172,6 @@ def standing(account: uint256) -> IMarginEngine.Standing:
 def __default__() -> Bytes[2400]:
     """
     @notice Every other function lives in the next bytecode and runs there on this contract's storage. The lock is
-            taken by the function itself, in the transient slot all four share; this door only forwards.
+            taken by the function itself, in the transient slot all five share; this door only forwards.
     """
     return raw_call(NEXT, msg.data, max_outsize=2400, is_delegate_call=True)

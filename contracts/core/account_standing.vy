@@ -8,6 +8,7 @@ from contracts.core import accounts
 from contracts.core import cash
 from contracts.core import health
 from contracts.core import ledger
+from contracts.core import sale_limiter
 from contracts.interfaces import IMarginEngine
 from contracts.interfaces import IRiskModel
 
@@ -15,6 +16,7 @@ uses: accounts
 uses: cash
 uses: health
 uses: ledger
+uses: sale_limiter
 
 
 @internal
@@ -27,7 +29,9 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
     @param w Indices word, brought to now.
     """
     a: IRiskModel.Assessment = health._assess(account, head, health.NO_MARKET, 0, 0)
-    smallest: uint256 = self._smallest(account)
+    smallest: uint256 = 0
+    room: uint256 = 0
+    smallest, room = self._legs(account)
     perps: uint256 = 0
     if smallest != 0:  # no market counts whose last lots deleveraging took
         perps = accounts._perps(head)
@@ -41,16 +45,25 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
         perps=perps,
         smallest=smallest,
         state=a.state,
+        room=room,
     )
 
 
 @internal
 @view
-def _smallest(account: uint256) -> uint256:
+def _legs(account: uint256) -> (uint256, uint256):
     """
-    @notice Lots of an account's smallest leg as a touch now leaves it, 0 without legs.
+    @notice Lots of an account's smallest leg as a touch now leaves it, 0 without legs; the largest fraction of the
+            account that may be sold now, 1e18.
     """
     least: uint256 = 0
+    room: uint256 = sale_limiter.ONE
+    worth: uint256 = 0
+    claims: uint256 = sale_limiter.claims
+    span: uint256 = sale_limiter._span(claims)
+    limit: uint256 = 0
+    if span != 0:
+        limit = sale_limiter._limit(account, claims)
     bits: uint256 = accounts.held[account]
     for _: uint256 in range(72):
         if bits == 0:
@@ -61,7 +74,17 @@ def _smallest(account: uint256) -> uint256:
         g: int256 = 0
         spill: int256 = 0
         lots, g, spill = ledger._load(account, m, ledger.hot[m], 0)  # no price enters the lots
+        if lots == 0:
+            continue
         size: uint256 = convert(abs(lots), uint256)
-        if size != 0 and (least == 0 or size < least):
+        if least == 0 or size < least:
             least = size
-    return least
+        if span != 0:
+            lane: uint256 = (sale_limiter.lanes[m >> 2] >> ((m & 3) << 6)) & sale_limiter.M64
+            if lane >> 32 != 0:
+                room = min(room, sale_limiter._room(lane, size, span, limit))
+                # Proof: 72 of them, each below 2^56 by 2^73.
+                worth = unsafe_add(worth, unsafe_mul(size, sale_limiter._wide(lane >> 48)))
+    if span != 0:
+        room = min(room, sale_limiter._room_of_sum(worth, claims, limit))
+    return least, room

@@ -2,7 +2,7 @@
 """
 @title engine_state
 @license AGPL-3.0-only
-@notice What the four bytecodes of the margin engine share beside accounts, cash and ledger: the modules they
+@notice What the five bytecodes of the margin engine share beside accounts, cash and ledger: the modules they
         trust, venues, market configuration.
 """
 

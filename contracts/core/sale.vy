@@ -78,7 +78,9 @@ def _receive(
     had: bool = ledger.positions[bidder][market] != 0
     lots, g, spill = ledger._load(bidder, market, hot, basis)
     lots, g, earned, change, closed = ledger._join(lots, g, sold, g_in, hot)
-    h: int256 = accounts._set_held(bidder, head, market, had, lots != 0)
+    h: int256 = head
+    if had != (lots != 0):
+        h = accounts._set_held(bidder, head, market, had, lots != 0)
     earned += spill
     if earned != 0:
         h = cash._credit(accounts._with_fresh(h, earned, health._period()), w, earned)

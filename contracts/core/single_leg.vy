@@ -15,6 +15,7 @@ from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
 from contracts.core import sale
+from contracts.core import sale_limiter
 from contracts.interfaces import IMarginEngine
 from contracts.interfaces import IRiskModel
 from contracts.modules import errors
@@ -27,6 +28,7 @@ uses: health
 uses: keeper_pay
 uses: ledger
 uses: sale
+uses: sale_limiter
 
 NANO: constant(uint256) = 10**9
 
@@ -51,6 +53,26 @@ def _gap(hot: int256, lots: int256, basis: int256) -> int256:
     if lots < 0:
         x = ledger._x_short(hot)
     return basis - x
+
+
+@internal
+@view
+def _room(account: uint256, market: uint256, lots: uint256, claims: uint256) -> uint256:
+    """
+    @notice How many of so many lots of a leg the sale limiter lets be sold now, rounded down.
+    @param lots Lots, not 0.
+    @param claims Its word.
+    """
+    span: uint256 = sale_limiter._span(claims)
+    lane: uint256 = (sale_limiter.lanes[market >> 2] >> ((market & 3) << 6)) & sale_limiter.M64
+    if span == 0 or lane >> 32 == 0:
+        return lots
+    limit: uint256 = sale_limiter._limit(account, claims)
+    room: uint256 = min(
+        sale_limiter._room(lane, lots, span, limit),
+        sale_limiter._room_of_sum(lots * sale_limiter._wide(lane >> 48), claims, limit),
+    )
+    return lots * room // sale_limiter.ONE
 
 
 @internal
@@ -80,6 +102,15 @@ def _sell_leg(
     lots, g, spill = ledger._load(account, t.market, hot, basis)
     # No lots, no sale: what a leg without a whole lot is worth goes with a slice.
     errors._require(t.lots != 0 and t.lots <= convert(abs(lots), uint256), errors.BAD_FRACTION)
+    claims: uint256 = sale_limiter.claims
+    span: uint256 = sale_limiter._span(claims)
+    if span != 0:
+        errors._require(t.lots <= self._room(account, t.market, t.lots, claims), errors.THROTTLED)
+        counted: uint256 = sale_limiter._consumed(
+            sale_limiter._consume(t.market, t.lots, span), claims
+        )
+        if counted != claims:
+            sale_limiter.claims = counted
     sold: int256 = 0
     gm: int256 = 0
     sold, gm = ledger._part(lots, g, convert(t.lots, int256))
@@ -145,6 +176,7 @@ def _sell_leg(
         stale_value=a.stale_value,
         executed=executed,
         started=started,
+        room=0,
     )
 
 
@@ -178,6 +210,7 @@ def _leg_after(account: uint256, market: uint256, sold: uint256) -> IMarginEngin
     head: int256 = accounts.head[account]
     a: IRiskModel.Assessment = health._assess(account, head, market, lots - part, g - gm)
     r.left = convert(abs(lots - part), uint256)
+    r.room = self._room(account, market, convert(abs(lots), uint256), sale_limiter.claims)
     r.equity = (
         cash._value(head, w)
         + part * self._gap(hot, lots, basis)

@@ -12,6 +12,8 @@ from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
 from contracts.core import sale
+from contracts.core import sale_limiter
+from contracts.core import withdrawal_escrow
 from contracts.interfaces import ICollateralVault
 from contracts.interfaces import IMarginEngine
 from contracts.interfaces import ISliceTaker
@@ -25,6 +27,8 @@ uses: health
 uses: keeper_pay
 uses: ledger
 uses: sale
+uses: sale_limiter
+uses: withdrawal_escrow
 
 ONE: constant(uint256) = 10**18  # a whole account
 # quote units on top of a price: two floors of cash and one of the slice
@@ -40,10 +44,12 @@ def _slice_leg(
     ha: int256,
     hb: int256,
     w: uint256,
-) -> (int256, int256, int256):
+    span: uint256,
+) -> (int256, int256, int256, uint256):
     """
     @notice Moves one leg's slice: lots rounded up, g in proportion to the lots.
-    @return Heads of account and bidder; value moved at mark.
+    @param span The sale limiter's window, 0 where it is off.
+    @return Heads of account and bidder; value moved at mark; worth of the lots for the limiter's sum.
     """
     hot: int256 = ledger.hot[market]
     basis: int256 = 0
@@ -55,12 +61,18 @@ def _slice_leg(
     lots, g, spill = ledger._load(account, market, hot, basis)
     sold: int256 = 0
     gm: int256 = 0
+    worth: uint256 = 0
     if lots != 0:
         # Proof: lots < 2^56 and the fraction < 2^60.
         n: uint256 = rounding._div_up(unsafe_mul(convert(abs(lots), uint256), fraction), ONE)
         sold, gm = ledger._part(lots, g, convert(n, int256))
-    a: int256 = accounts._set_held(account, ha, market, True, lots != sold)
-    a = cash._credit(accounts._with_fresh(a, spill, health._period()), w, spill)
+        if span != 0:
+            worth = sale_limiter._consume(market, n, span)
+    a: int256 = ha
+    if lots == sold:
+        a = accounts._set_held(account, ha, market, True, False)
+    if spill != 0:
+        a = cash._credit(accounts._with_fresh(a, spill, health._period()), w, spill)
     # Proof: sold and gm are parts of lots and g.
     ledger._store(account, market, unsafe_sub(lots, sold), unsafe_sub(g, gm), hot)
     dg: int256 = unsafe_sub(0, unsafe_add(gm, spill))
@@ -69,12 +81,13 @@ def _slice_leg(
         change: int256 = 0
         b, change = sale._receive(bidder, b, market, sold, gm, hot, basis, w)
         dg += change
-    ledger._book(market, dg)
+    if dg != 0:
+        ledger._book(market, dg)
     x: int256 = ledger._x_long(hot)
     if sold < 0:
         x = ledger._x_short(hot)
     # Proof: sold < 2^56, basis and x < 2^57, |g| < 2^126.
-    return a, b, unsafe_add(unsafe_mul(sold, unsafe_sub(basis, x)), gm)
+    return a, b, unsafe_add(unsafe_mul(sold, unsafe_sub(basis, x)), gm), worth
 
 
 @internal
@@ -95,15 +108,20 @@ def _slice(
     errors._require(account != bidder, errors.SELF_TRADE)
     errors._require(t.fraction != 0 and t.fraction <= ONE, errors.BAD_FRACTION)
     moved: int256 = 0
+    worth: uint256 = 0
+    claims: uint256 = sale_limiter.claims
+    span: uint256 = sale_limiter._span(claims)
     bits: uint256 = accounts.held[account]
     for _: uint256 in range(72):
         if bits == 0:
             break
         value: int256 = 0
+        each: uint256 = 0
         m: uint256 = health._lowest(bits)
         bits &= unsafe_sub(bits, 1)  # bits != 0
-        ha, hb, value = self._slice_leg(account, bidder, m, t.fraction, ha, hb, w)
+        ha, hb, value, each = self._slice_leg(account, bidder, m, t.fraction, ha, hb, w, span)
         moved += value
+        worth = unsafe_add(worth, each)  # 72 of them, each below 2^56 by 2^73
     # Cash rounds down: a debt's slice is rounded against the bidder's pay, a balance's for the account.
     # Proof: |cash| < 2^100, fresh profit < 2^80 and the fraction is at most 10^18 < 2^60.
     f: int256 = convert(t.fraction, int256)
@@ -164,6 +182,15 @@ def _slice(
     if not (t.insolvent or t.free):
         ceiling = kept
     r.executed, r.started = keeper_pay._pay(t.pay, ceiling, w)
+    counted: uint256 = sale_limiter._consumed(worth, claims)
+    if t.thaw:
+        counted = sale_limiter._waived(account, counted)
+        accounts.head[account] ^= accounts.FROZEN_BIT  # set: checked above
+        if t.noted:
+            withdrawal_escrow._note(account, 0)
+        log IMarginEngine.FrozenSet(account=account, frozen=False)
+    if counted != claims:
+        sale_limiter.claims = counted
     cash_interest._reprice()
     log IMarginEngine.Sliced(
         account=account,

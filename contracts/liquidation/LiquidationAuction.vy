@@ -38,6 +38,7 @@ from contracts.liquidation import auction_sale
 from contracts.liquidation import auction_settings
 from contracts.liquidation import curve as curves
 from contracts.liquidation import intent_book
+from contracts.liquidation import last_resort
 from contracts.liquidation import leg_sale
 from contracts.liquidation import pre_liquidation
 from contracts.liquidation import runs
@@ -62,7 +63,8 @@ initializes: auction_ports
 initializes: auction_clock[
     auction_ports := auction_ports, auction_settings := auction_settings, runs := runs
 ]
-initializes: auction_sale[auction_ports := auction_ports]
+initializes: last_resort[auction_ports := auction_ports, auction_settings := auction_settings]
+initializes: auction_sale[auction_ports := auction_ports, last_resort := last_resort]
 initializes: leg_sale[
     auction_clock := auction_clock,
     auction_ports := auction_ports,
@@ -123,7 +125,7 @@ def start(account: uint256):
     """
     @notice Freezes an account with E < R and starts its auction. A start within `resume` seconds of the
             last end goes on where that one stood, on its curve; an account that was sold out starts anew.
-            The account's own intent is void.
+            The account's own intent is void. One with nothing left but a debt is closed in this call.
     @param account The account.
     @dev Anyone; the caller is paid with the first slice. Errors: AuctionRunning, ClockStopped, Healthy.
     """
@@ -146,7 +148,6 @@ def start(account: uint256):
     run.seen = block.timestamp
     run.starter = msg.sender
     run.noted = auction_sale._note(account, run.noted, standing.equity)
-    runs._save(account, run)
     intent_book._void(account)
     log ILiquidationAuction.Started(
         account=account,
@@ -157,6 +158,9 @@ def start(account: uint256):
         equity=position.equity,
         requirement=position.requirement,
     )
+    if last_resort._bare(standing):
+        run = auction_sale._recognise(account, run, standing)
+    runs._save(account, run)
 
 
 @external
@@ -182,9 +186,9 @@ def bid(
     @return qu the bidder paid; negative: was paid by the fund.
     @dev Caller must be allowed to trade for `bidder`. Solvent accounts stay on sale until they are sold,
          cured or deleveraged, at x = 1 at most; insolvent ones until t_end (AuctionOver). If the fund may
-         pay only part, the slice shrinks to it. In the clock's first `priority` seconds only intents fill.
+         pay only part, or the sale limiter lets only part be sold, the slice shrinks to it. In the clock's first `priority` seconds only intents fill.
          Errors: Expired, BadFraction, NotOwner, BadArgument (own account), NoAuction, WrongAuction,
-         PriorityWindow, ClockStopped, AuctionOver, Healthy, FundEmpty, CostLimit.
+         PriorityWindow, ClockStopped, AuctionOver, Healthy, Throttled, FundEmpty, CostLimit.
     """
     return self._bid(
         account, bidder, auction_id, max_fraction, cost_limit, deadline, empty(address)
@@ -263,7 +267,7 @@ def end(account: uint256):
         return
     errors._require(not slices._liquidatable(position), errors.NOTHING_TO_DO)
     run = auction_clock._advance(run, position.stopped or auction_clock._paused())
-    run = auction_sale._finish(account, run)
+    run = auction_sale._finish(account, run, False)
     runs._save(account, run)
 
 
@@ -288,36 +292,18 @@ def deleverage(account: uint256, buyer: uint256):
     run: runs.Run = auction_clock._running(account)
     standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
     position: slices.Position = slices._position(standing)
-    curve: uint256[3] = auction_settings.stored[run.version]
-    run = runs._advance(run, position.stopped, curves._field(curve[0], 192, 16))
+    word: uint256 = auction_settings.stored[run.version][0]
+    run = runs._advance(run, position.stopped, curves._field(word, 192, 16))
     errors._require(not position.stopped, errors.CLOCK_STOPPED)
     errors._require(slices._liquidatable(position), errors.HEALTHY)
-    errors._require(
-        auction_clock._exhausted(standing, curve[0], run.elapsed), errors.AUCTION_NOT_OVER
-    )
-    limit: uint256 = 0
-    if standing.equity < 0:
-        limit = auction_sale._drawn(
-            account, slices._worst_deficit(standing, curve[0], run.elapsed)
-        )
-    result: IMarginEngine.DeleverageResult = extcall auction_ports.ENGINE.deleverage(
-        account,
-        buyer,
-        IMarginEngine.DeleverageTerms(
-            fund_limit=limit,
-            charge_cap=curves._field(curve[2], 0, 32),
-            window=curves._field(curve[2], 32, 32),
-            social_share=curves._field(curve[2], 64, 16),
-            collateral_price=curves._collateral_price(curve[0], run.elapsed),
-            pay=auction_pay._due(run.starter, curve[1], position.requirement),
-        ),
-    )
-    run.starter = auction_pay._paid(account, run.starter, result.executed, result.started)
+    errors._require(auction_clock._exhausted(standing, word, run.elapsed), errors.AUCTION_NOT_OVER)
+    deficit: uint256 = 0
+    run, deficit = last_resort._close(account, buyer, run, standing)
     # The legs are closed. Without collateral, which a deficit is recognised after the sale of, the account
     # is empty but for cash that is not negative: no need to look again.
-    if standing.collateral == 0 or result.deficit != 0:
+    if standing.collateral == 0 or deficit != 0:
         run.elapsed = 0
-        run = auction_sale._finish(account, run)
+        run = auction_sale._finish(account, run, False)
     else:
         run = auction_sale._settle(account, run, 0)
     runs._save(account, run)
@@ -326,7 +312,8 @@ def deleverage(account: uint256, buyer: uint256):
 @external
 def sync(account: uint256):
     """
-    @notice Brings an auction's clock and its noted deficit to now. Needed at least every `max_step`
+    @notice Brings an auction's clock and its noted deficit to now, and renews its claim to the reserve of the
+            sale limiter, or makes it where its shortfall is the largest. Needed at least every `max_step`
             seconds for x to keep up with time, and right when feeds go stale to stop it.
     @param account The account in auction.
     @dev Anyone, in a pause too. Errors: NoAuction.
@@ -336,6 +323,9 @@ def sync(account: uint256):
     run = auction_clock._advance(run, slices._position(standing).stopped or auction_clock._paused())
     # Asked for even where this auction has noted none: a replaced one may have.
     run.noted = auction_sale._note(account, True, standing.equity)
+    extcall auction_ports.ENGINE.claim_flow(
+        account, standing.equity, standing.linear + standing.superlinear
+    )
     runs._save(account, run)
     log ILiquidationAuction.ClockSet(account=account, elapsed=run.elapsed, stopped=run.stopped)
 
@@ -371,6 +361,8 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
         stopped=position.stopped,
         over=standing.equity < 0 and auction_clock._over(words[0], run.elapsed),
         priority=0,
+        room=standing.room,
+        wait=0,
     )
     priority: uint256 = curves._field(words[1], 248, 8)
     if run.elapsed < priority:
@@ -378,6 +370,14 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
     if position.stopped or quote.over or not slices._liquidatable(position):
         return quote
     offer: slices.Slice = slices._slice(standing, position, words, run.elapsed, ONE)
+    if standing.room < offer.fraction:
+        quote.wait = staticcall auction_ports.ENGINE.flow_wait(account, offer.fraction)
+        least: uint256 = curves._field(words[0], 232, 24)
+        if standing.room == 0 or (
+            standing.smallest >= least and slices._leaves_dust(standing, standing.room, least)
+        ):
+            return quote
+        offer = slices._slice(standing, position, words, run.elapsed, standing.room)
     quote.fraction = offer.fraction
     quote.fee = offer.fee
     quote.cost = slices._expected(standing.equity, offer)
@@ -439,7 +439,10 @@ def _bid(
     errors._require(block.timestamp <= deadline, errors.EXPIRED)
     errors._require(max_fraction > 0 and max_fraction <= ONE, errors.BAD_FRACTION)
     errors._require(account != bidder, errors.BAD_ARGUMENT)
-    errors._require(staticcall auction_ports.ENGINE.may_trade(bidder, msg.sender), errors.NOT_OWNER)
+    if convert(bidder >> 96, address) != msg.sender:
+        errors._require(
+            staticcall auction_ports.ENGINE.may_trade(bidder, msg.sender), errors.NOT_OWNER
+        )
     run: runs.Run = auction_clock._running(account)
     if auction_id != 0:
         errors._require(auction_id == auction_clock._id(account, run.number), errors.WRONG_AUCTION)

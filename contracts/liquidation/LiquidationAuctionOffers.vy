@@ -16,6 +16,7 @@ from contracts.liquidation import auction_sale
 from contracts.liquidation import auction_settings
 from contracts.liquidation import intent_book
 from contracts.liquidation import intents
+from contracts.liquidation import last_resort
 from contracts.liquidation import pre_liquidation
 from contracts.liquidation import runs
 from contracts.modules import governed
@@ -37,7 +38,8 @@ initializes: auction_ports
 initializes: auction_clock[
     auction_ports := auction_ports, auction_settings := auction_settings, runs := runs
 ]
-initializes: auction_sale[auction_ports := auction_ports]
+initializes: last_resort[auction_ports := auction_ports, auction_settings := auction_settings]
+initializes: auction_sale[auction_ports := auction_ports, last_resort := last_resort]
 initializes: intents[
     auction_clock := auction_clock,
     auction_ports := auction_ports,

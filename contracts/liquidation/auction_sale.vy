@@ -11,11 +11,13 @@ from contracts.liquidation import auction_clock
 from contracts.liquidation import auction_pay
 from contracts.liquidation import auction_ports
 from contracts.liquidation import curve as curves
+from contracts.liquidation import last_resort
 from contracts.liquidation import runs
 from contracts.liquidation import slices
 from contracts.modules import errors
 
 uses: auction_ports
+uses: last_resort
 
 ONE: constant(uint256) = 10**18
 NANO: constant(uint256) = 10**9
@@ -46,11 +48,16 @@ def _sell(
     """
     run: runs.Run = running
     self._check_sale(position, standing.equity < 0 and auction_clock._over(words[0], run.elapsed))
-    offer: slices.Slice = slices._slice(standing, position, words, run.elapsed, max_fraction)
+    errors._require(standing.room != 0, errors.THROTTLED)
+    offer: slices.Slice = slices._slice(
+        standing, position, words, run.elapsed, min(max_fraction, standing.room)
+    )
     limit: uint256 = 0
     if offer.insolvent:
         offer, limit = self._funded(account, standing, position.requirement, offer)
     sold: uint256 = position.requirement * offer.fraction // ONE
+    # Sold out, or sized to the target: no need to look again.
+    done: bool = offer.fraction == ONE or not offer.capped
     result: IMarginEngine.SliceResult = extcall auction_ports.ENGINE.sell_slice(
         account,
         bidder,
@@ -66,13 +73,15 @@ def _sell(
             callback=callback,
             locked=locked,
             pay=auction_pay._due(run.starter, words[1], sold),
+            thaw=done,
+            noted=run.noted,
         ),
     )
     net: int256 = convert(result.paid, int256) - convert(result.from_fund, int256)
     log ILiquidationAuction.Bid(
         account=account,
         bidder=bidder,
-        x=curves._x(words[0], run.elapsed),
+        x=offer.x,
         fraction=offer.fraction,
         cost=net,
         fee=result.fee,
@@ -80,12 +89,11 @@ def _sell(
     )
     run.starter = auction_pay._paid(account, run.starter, result.executed, result.started)
     if offer.fraction == ONE:
-        run.elapsed = 0  # sold out: whatever the account holds next is a new auction
-        run = self._finish(account, run)
-    elif offer.capped:
-        run = self._settle(account, run, curves._field(words[1], 0, 32))
+        run.elapsed = 0  # whatever the account holds next is a new auction
+    if done:
+        run = self._finish(account, run, True)
     else:
-        run = self._finish(account, run)  # sized to the target: no need to look again
+        run = self._settle(account, run, curves._field(words[1], 0, 32))
     return run, net, sold
 
 
@@ -98,18 +106,6 @@ def _check_sale(position: slices.Position, over: bool):
     errors._require(not position.stopped, errors.CLOCK_STOPPED)
     errors._require(slices._liquidatable(position), errors.HEALTHY)
     errors._require(not over, errors.AUCTION_OVER)
-
-
-@internal
-def _drawn(account: uint256, amount: uint256) -> uint256:
-    """
-    @notice Asks the fund to pay for an account's negative equity, in the markets it is exposed to.
-    @param amount qu.
-    @return qu granted.
-    """
-    return extcall auction_ports.FUND.draw(
-        staticcall auction_ports.ENGINE.exposures(account), amount
-    )
 
 
 @internal
@@ -131,7 +127,7 @@ def _funded(
         lot = min(20 * requirement // standing.smallest, need)
     if offer.capped:
         slack += lot
-    limit: uint256 = self._drawn(account, need + slack)
+    limit: uint256 = last_resort._drawn(account, need + slack)
     if limit < need + slack:
         if not offer.capped:
             slack += lot  # no whole account any more
@@ -152,27 +148,45 @@ def _settle(account: uint256, run: runs.Run, buffer: uint256) -> runs.Run:
     after: runs.Run = run
     standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
     position: slices.Position = slices._position(standing)
+    if last_resort._bare(standing):
+        return self._recognise(account, run, standing)
     goal: uint256 = position.requirement * (NANO + buffer)
     if position.equity * convert(NANO, int256) >= convert(goal, int256):
         if standing.perps == 0 and standing.collateral == 0:
             after.elapsed = 0
-        return self._finish(account, after)
+        return self._finish(account, after, False)
     after.noted = self._note(account, run.noted, standing.equity)
     return after
 
 
 @internal
-def _finish(account: uint256, run: runs.Run) -> runs.Run:
+def _recognise(
+    account: uint256, running: runs.Run, standing: IMarginEngine.Standing
+) -> runs.Run:
+    """
+    @notice Closes an account with nothing left but a debt, in the call that found it.
+    """
+    run: runs.Run = running
+    deficit: uint256 = 0
+    run, deficit = last_resort._close(account, 0, run, standing)
+    run.elapsed = 0
+    return self._finish(account, run, False)
+
+
+@internal
+def _finish(account: uint256, run: runs.Run, thawed: bool) -> runs.Run:
     """
     @notice Unfreezes an account and closes its run. The starter of an unpaid run is owed nothing. Where a
             deficit was noted the fund sees that it is gone.
+    @param thawed Whether the engine has unfrozen it with the last slice.
     """
     done: runs.Run = run
     done.running = False
     done.stopped = False
     done.seen = block.timestamp
     done.noted = False  # the thaw clears it
-    extcall auction_ports.ENGINE.thaw(account)
+    if not thawed:
+        extcall auction_ports.ENGINE.thaw(account)
     if run.noted:
         extcall auction_ports.FUND.observe()
     log ILiquidationAuction.Ended(account=account, number=run.number, elapsed=run.elapsed)

@@ -25,6 +25,8 @@ from contracts.modules import errors
 #   176-191 pre_cap, uint16, 1e-4 of an account | 192-223 intent_margin, uint32, nano of R
 
 NANO: constant(uint256) = 10**9
+M24: constant(uint256) = 2**24 - 1
+M32: constant(uint256) = 2**32 - 1
 TOK: constant(uint256) = 10**9  # qu of a quote token unit
 
 # 2 % of R a second: nobody's connection decides who gets the account, and x needs 50 s to reach 1.
@@ -76,19 +78,20 @@ def _x(word: uint256, elapsed: uint256) -> uint256:
     # Proof for the unsafe sums below: a stored curve has x0 <= x1 < 2^32 and t0 <= elapsed < t1 < 2^24, so
     # every product is under 2^56 and no difference is negative, or zero where it divides.
     t0: uint256 = 0
-    t1: uint256 = self._field(word, 96, 24)
-    x0: uint256 = self._field(word, 0, 32)
-    x1: uint256 = self._field(word, 32, 32)
+    # `_field` in place: this is asked of every call.
+    t1: uint256 = (word >> 96) & M24
+    x0: uint256 = word & M32
+    x1: uint256 = (word >> 32) & M32
     if elapsed >= t1:
         t0 = t1
         x0 = x1
-        t1 = self._field(word, 120, 24)
+        t1 = (word >> 120) & M24
         x1 = NANO
         if elapsed >= t1:
             t0 = t1
             x0 = x1
-            t1 = self._field(word, 144, 24)
-            x1 = self._field(word, 64, 32)
+            t1 = (word >> 144) & M24
+            x1 = (word >> 64) & M32
             if elapsed >= t1:
                 return x1
     return unsafe_add(

@@ -72,7 +72,8 @@ def bid_leg(
          Errors: Expired, BadArgument (own account), NotOwner, NoAuction, WrongAuction, PriorityWindow,
          ClockStopped, Healthy, LegRefused (R does not fall, health does not rise, the clock would stop,
          or the price of the whole account less the fee is under a token unit), BadFraction (no such
-         lots; beyond the target; too small a remainder), StalePrice (the leg's feed), CostLimit,
+         lots; beyond the target; too small a remainder), Throttled (more than the sale limiter lets be sold
+         now), StalePrice (the leg's feed), CostLimit,
          and the engine's on the bidder's account.
     """
     errors._require(block.timestamp <= deadline, errors.EXPIRED)
@@ -126,7 +127,7 @@ def bid_leg(
     )
     run.starter = auction_pay._paid(account, run.starter, result.executed, result.started)
     if self._cured(left, words):
-        run = auction_sale._finish(account, run)
+        run = auction_sale._finish(account, run, False)
     else:
         run.noted = auction_sale._note(account, run.noted, result.equity)
     runs._save(account, run)
@@ -185,18 +186,20 @@ def _most(
     account: uint256, market: uint256, position: slices.Position, rate: uint256, words: uint256[2]
 ) -> uint256:
     """
-    @notice The most lots that pass: the whole leg, or what leaves the least that may stay, or what halving finds.
+    @notice The most lots that pass: the whole leg, or what leaves the least that may stay or is the most that the
+            sale limiter lets be sold, or what halving finds.
     @param rate Premium and fee, nano of the R removed.
     """
-    whole: uint256 = (staticcall auction_ports.ENGINE.leg_after(account, market, 0)).left
+    now: IMarginEngine.LegResult = staticcall auction_ports.ENGINE.leg_after(account, market, 0)
+    whole: uint256 = now.left
     if whole == 0:
         return 0
-    if self._passes(account, market, whole, position, rate, words):
+    if whole <= now.room and self._passes(account, market, whole, position, rate, words):
         return whole
     least: uint256 = HALVES * curves._field(words[0], 232, 24)
     if whole <= least:
         return 0
-    high: uint256 = whole - least
+    high: uint256 = min(whole - least, now.room)
     if self._passes(account, market, high, position, rate, words):
         return high
     low: uint256 = 0

@@ -86,7 +86,8 @@ def pre_liquidate(
     @dev Caller must be allowed to trade for `bidder`. The account must not be in auction; one that an
          auction since replaced left frozen is thawed, as `end` would. Errors: Expired, BadFraction (also
          where a leg would keep fewer than min_lots), NotOwner, BadArgument (own account), NotOptedIn,
-         AuctionRunning, Frozen (for its intent), StalePrice, OutsideBand, HourlyCap, CostLimit; the engine's for the bidder.
+         AuctionRunning, Frozen (for its intent), StalePrice, OutsideBand, HourlyCap, Throttled,
+         CostLimit; the engine's for the bidder.
     """
     errors._require(block.timestamp <= deadline, errors.EXPIRED)
     errors._require(max_fraction > 0 and max_fraction <= ONE, errors.BAD_FRACTION)
@@ -103,7 +104,10 @@ def pre_liquidate(
     lanes: uint256 = self._lanes(word)
     room: uint256 = self._room(lanes, words[2])
     errors._require(room > 0, errors.HOURLY_CAP)
-    offer: slices.Slice = self._offer(standing, words, min(room, max_fraction))
+    errors._require(standing.room > 0, errors.THROTTLED)
+    offer: slices.Slice = self._offer(
+        standing, words, min(min(room, max_fraction), standing.room)
+    )
     least: uint256 = curves._field(words[0], 232, 24)
     errors._require(
         standing.smallest < least or not slices._leaves_dust(standing, offer.fraction, least),
@@ -128,10 +132,11 @@ def pre_liquidate(
                 words[1],
                 (standing.linear + standing.superlinear) * offer.fraction // ONE,
             ),
+            thaw=True,
+            noted=False,
         ),
     )
     errors._require(result.paid <= cost_limit, errors.COST_LIMIT)
-    extcall auction_ports.ENGINE.thaw(account)
     # Rounded up: what was sold never counts for less. Within room, so the lane keeps its width.
     lanes += (offer.fraction + SHARE - 1) // SHARE
     self.consents[account] = (word & (ALWAYS << 200)) | (lanes << 32) | self._step()
@@ -175,11 +180,11 @@ def pre_quote(account: uint256) -> ILiquidationAuction.PreQuote:
         or runs._load(account).running
         or intent_book.terms[account] != 0
         or standing.state != 0
-        or room == 0
+        or min(room, standing.room) == 0
         or not self._within(standing, words[2])
     ):
         return quote
-    offer: slices.Slice = self._offer(standing, words, room)
+    offer: slices.Slice = self._offer(standing, words, min(room, standing.room))
     quote.fraction = offer.fraction
     quote.fee = offer.fee
     quote.cost = convert(slices._expected(standing.equity, offer), uint256)
@@ -287,6 +292,7 @@ def _offer(standing: IMarginEngine.Standing, words: uint256[3], most: uint256) -
     if capped:
         fraction = most
     return slices.Slice(
+        x=curves._field(words[2], 112, 32),
         fraction=fraction,
         capped=capped,
         discount=discount * fraction // ONE,

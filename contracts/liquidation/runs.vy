@@ -4,8 +4,6 @@
 @license AGPL-3.0-only
 @notice One packed word per account: its auction, the auction's clock and whoever is owed the starter's pay.
 """
-from contracts.liquidation import curve as curves
-
 # An account's run, in memory.
 struct Run:
     elapsed: uint256  # seconds on the clock
@@ -35,10 +33,10 @@ def _load(account: uint256) -> Run:
     """
     word: uint256 = self.words[account]
     return Run(
-        elapsed=curves._field(word, 0, 18),
-        seen=curves._field(word, 18, 32),
-        version=curves._field(word, 50, 16),
-        number=curves._field(word, 66, 27),
+        elapsed=word & (2**18 - 1),
+        seen=(word >> 18) & (2**32 - 1),
+        version=(word >> 50) & (2**16 - 1),
+        number=(word >> 66) & (2**27 - 1),
         running=(word >> 93) & 1 != 0,
         stopped=(word >> 94) & 1 != 0,
         noted=(word >> 95) & 1 != 0,

@@ -9,6 +9,10 @@
 
         h is concave: a Newton step ends below its root from either side and the chord of two points
         around the root ends above it. Fractions are 1e-18, money quote units.
+@dev    Proof for the unsafe steps throughout: the engine's |E| and both parts of R are below 2^127 (72 legs of less
+        than 2^119 each, collateral within the vault's caps), p is at most E, the scale below 2^32, fractions at
+        most 2^60; so no product reaches 2^222 and no sum of them 2^224. Divisors are constants, or positive where
+        it says so.
 """
 
 ONE: constant(int256) = 10**18
@@ -29,7 +33,45 @@ def _up(a: int256, b: int256) -> int256:
     """
     @notice a / b rounded up, for a >= 0 and b > 0.
     """
-    return (a + b - 1) // b
+    return unsafe_div(unsafe_add(a, unsafe_sub(b, 1)), b)
+
+
+@internal
+@pure
+def _root_up(y: int256) -> int256:
+    """
+    @notice sqrt(y ONE) rounded down, plus 1: a root of a fraction, 1e-18.
+    @param y 1e-18, 0 .. ONE.
+    """
+    a: uint256 = unsafe_mul(convert(y, uint256), 10**18)
+    if a == 0:
+        return 1
+    # The first guess, on a line through the leading bits, is within 1.51 times of the root either way; five halving
+    # steps leave 1e-21 of it, less than one of at most 2^60, so the last is the floor of the root or one above.
+    rest: uint256 = a
+    half: uint256 = 0
+    if rest >= 2**64:
+        rest >>= 64
+        half = 32
+    if rest >= 2**32:
+        rest >>= 32
+        half = unsafe_add(half, 16)
+    if rest >= 2**16:
+        rest >>= 16
+        half = unsafe_add(half, 8)
+    if rest >= 2**8:
+        rest >>= 8
+        half = unsafe_add(half, 4)
+    # (rest + 16) 351 / 2^12 is that line; its shift is never below that of the leading bits.
+    root: uint256 = (unsafe_mul(unsafe_add(rest, 16), 351) << half) >> 12
+    root = unsafe_add(root, unsafe_div(a, root)) >> 1
+    root = unsafe_add(root, unsafe_div(a, root)) >> 1
+    root = unsafe_add(root, unsafe_div(a, root)) >> 1
+    root = unsafe_add(root, unsafe_div(a, root)) >> 1
+    root = unsafe_add(root, unsafe_div(a, root)) >> 1
+    if unsafe_mul(root, root) > a:
+        root = unsafe_sub(root, 1)
+    return convert(unsafe_add(root, 1), int256)
 
 
 @internal
@@ -42,11 +84,16 @@ def _target(y: int256, linear: int256, superlinear: int256, scale: int256) -> in
     @param scale (1 + b), nano.
     @return qu
     """
-    root: int256 = convert(isqrt(convert(y * ONE, uint256)), int256) + 1  # 1e-18, up
-    power: int256 = self._up(y * root, ONE)  # y^1.5, 1e-18, up
-    return (
-        self._up((self._up(linear * y, ONE) + self._up(superlinear * power, ONE)) * scale, NANO)
-        + SLACK
+    # `_up` in place, four calls the less a turn.
+    power: int256 = unsafe_div(
+        unsafe_add(unsafe_mul(y, self._root_up(y)), ONE - 1), ONE
+    )  # y^1.5, 1e-18, up
+    whole: int256 = unsafe_add(
+        unsafe_div(unsafe_add(unsafe_mul(linear, y), ONE - 1), ONE),
+        unsafe_div(unsafe_add(unsafe_mul(superlinear, power), ONE - 1), ONE),
+    )
+    return unsafe_add(
+        unsafe_div(unsafe_add(unsafe_mul(whole, scale), NANO - 1), NANO), SLACK
     )
 
 
@@ -56,7 +103,9 @@ def _excess(y: int256, equity: int256, price: int256) -> int256:
     """
     @notice y E + (1 - y) p, rounded down. Both are positive where the solver is used.
     """
-    return (equity * y + price * (ONE - y)) // ONE
+    return unsafe_div(
+        unsafe_add(unsafe_mul(equity, y), unsafe_mul(price, unsafe_sub(ONE, y))), ONE
+    )
 
 
 @internal
@@ -75,36 +124,45 @@ def _fraction(
     @param buffer b, nano.
     @return f, 1e-18, 1 .. 1e18; 1e18 means the whole account.
     """
-    scale: int256 = NANO + convert(buffer, int256) + PAD
+    scale: int256 = unsafe_add(convert(buffer, int256), NANO + PAD)
     lin: int256 = convert(linear, int256)
     sup: int256 = convert(superlinear, int256)
-    full: int256 = self._up((lin + sup) * scale, NANO) + SLACK
-    # Closed form for R linear in f: R falls faster than that, so it ends above the root.
-    span: int256 = full - equity + price
+    full: int256 = unsafe_add(
+        self._up(unsafe_mul(unsafe_add(lin, sup), scale), NANO), SLACK
+    )
+    # Closed form for R linear in f: R falls faster than that, so it ends above the root. The span is positive.
+    span: int256 = unsafe_add(unsafe_sub(full, equity), price)
     low: int256 = 0
-    high: int256 = min(ONE, self._up((full - equity) * ONE, span))
-    below: int256 = equity - full  # h(low), always negative
+    high: int256 = min(ONE, self._up(unsafe_mul(unsafe_sub(full, equity), ONE), span))
+    below: int256 = unsafe_sub(equity, full)  # h(low), always negative
     for _: uint256 in range(TURNS):
-        goal: int256 = self._target(ONE - high, lin, sup, scale)
-        above: int256 = self._excess(ONE - high, equity, price) - goal  # h(high)
+        left: int256 = unsafe_sub(ONE, high)
+        goal: int256 = self._target(left, lin, sup, scale)
+        above: int256 = unsafe_sub(self._excess(left, equity, price), goal)  # h(high)
         if above < 0:
             # Only rounding gets here: h rises by at least span per unit of f on the way to 1.
             if high == ONE:
                 return convert(ONE, uint256)
-            high = min(ONE, high - 2 * above * ONE // span + 2)
+            more: int256 = unsafe_div(unsafe_mul(unsafe_mul(-2, above), ONE), span)
+            high = min(ONE, unsafe_add(high, unsafe_add(more, 2)))
             continue
-        if above * NANO <= goal * TOLERANCE:
+        if unsafe_mul(above, NANO) <= unsafe_mul(goal, TOLERANCE):
             return convert(high, uint256)
-        high -= above * (high - low) // (above - below)
-        y: int256 = ONE - low
-        root: int256 = convert(isqrt(convert(y * ONE, uint256)), int256) + 1
-        slope: int256 = (
-            price - equity + self._up((lin + self._up(3 * sup * root, 2 * ONE)) * scale, NANO)
+        # The divisor is positive: above >= 0 > below.
+        high = unsafe_sub(
+            high,
+            unsafe_div(unsafe_mul(above, unsafe_sub(high, low)), unsafe_sub(above, below)),
+        )
+        y: int256 = unsafe_sub(ONE, low)
+        grown: int256 = self._up(unsafe_mul(unsafe_mul(3, sup), self._root_up(y)), 2 * ONE)
+        slope: int256 = unsafe_add(
+            unsafe_sub(price, equity), self._up(unsafe_mul(unsafe_add(lin, grown), scale), NANO)
         )
         if slope > 0:
-            low = min(high, low - below * ONE // slope)
-            below = (
-                self._excess(ONE - low, equity, price) - self._target(ONE - low, lin, sup, scale)
+            low = min(high, unsafe_sub(low, unsafe_div(unsafe_mul(below, ONE), slope)))
+            y = unsafe_sub(ONE, low)
+            below = unsafe_sub(
+                self._excess(y, equity, price), self._target(y, lin, sup, scale)
             )
             if below >= 0:
                 return convert(low, uint256)

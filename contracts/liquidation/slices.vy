@@ -20,6 +20,7 @@ struct Position:
 
 # One slice before it is sold.
 struct Slice:
+    x: uint256  # nano
     fraction: uint256  # 1e18
     capped: bool  # the bidder wants less than is on sale
     discount: uint256  # qu
@@ -89,7 +90,8 @@ def _slice(
     @param max_fraction The bidder's bound, 1e-18.
     """
     requirement: uint256 = position.requirement
-    x: uint256 = curves._x(words[0], elapsed)
+    at: uint256 = curves._x(words[0], elapsed)
+    x: uint256 = at
     insolvent: bool = standing.equity < 0
     bonus: uint256 = 0
     if x > NANO:
@@ -114,6 +116,7 @@ def _slice(
             errors.BAD_FRACTION,
         )
     return Slice(
+        x=at,
         fraction=fraction,
         capped=capped,
         discount=requirement * x * fraction // (NANO * ONE) + position.stale * fraction // ONE,

@@ -114,6 +114,7 @@ INTENT_MARGIN: constant(uint256) = 695945744  # IntentMargin()
 INTENT_SCOPE: constant(uint256) = 780201771  # IntentScope()
 BELOW_PREMIUM: constant(uint256) = 4292297183  # BelowPremium()
 PRIORITY_WINDOW: constant(uint256) = 1045480437  # PriorityWindow()
+THROTTLED: constant(uint256) = 3982480882  # Throttled()
 BAD_CURVE: constant(uint256) = 2672659157  # BadCurve()
 
 # fund

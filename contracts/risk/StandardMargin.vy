@@ -47,6 +47,7 @@ exports: (
     risk_settings.set_parameters,
     # what is stored
     risk_settings.parameters,
+    risk_settings.depth,
     risk_settings.market_words,
     market_quotes.slow_root_of,
     market_quotes.oracle,

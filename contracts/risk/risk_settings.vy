@@ -88,6 +88,18 @@ def parameters(market: uint256) -> risk_parameters.MarketParameters:
 @external
 @view
 @reentrant  # as above
+def depth(market: uint256) -> uint256:
+    """
+    @notice Lots that trade within 2 % of the price, as governance last set it.
+    @param market Market id.
+    @return Lots, 0 where the market is not listed.
+    """
+    return risk_parameters.stored[market].depth
+
+
+@external
+@view
+@reentrant  # as above
 def market_words(market: uint256) -> (uint256, uint256, uint256):
     """
     @notice The packed words of a market (layout in risk_parameters).

@@ -11,7 +11,7 @@ from typing import Any
 
 from plimsoll.deployment.chain import CallReverted, Sent
 from plimsoll.localnet.anvil import Anvil, AnvilOptions
-from plimsoll.localnet.errors import RpcError
+from plimsoll.localnet.errors import RpcError, RpcUnavailable
 
 BLOCK_SECONDS = 12
 TX_GAS = 16_000_000
@@ -154,9 +154,11 @@ class BenchChain:
     def _checked(
         self, request: dict[str, Any], receipt: dict[str, Any] | None, note: str
     ) -> dict[str, Any]:
-        if receipt is not None and int(receipt["status"], 16) == 1:
+        if receipt is None:
+            raise RpcUnavailable(f"{note}: expected a receipt, got none in time; is it overloaded?")
+        if int(receipt["status"], 16) == 1:
             return receipt
-        before = "latest" if receipt is None else hex(int(receipt["blockNumber"], 16) - 1)
+        before = hex(int(receipt["blockNumber"], 16) - 1)
         try:
             self.rpc.call("eth_call", request, before)
         except RpcError as error:

@@ -21,6 +21,7 @@ PARTS = {
         "MarginEngineLiquidation",
         "MarginEngineAdmin",
         "MarginEngineDeleveraging",
+        "MarginEngineLegs",
     ),
     "LiquidationAuction": ("LiquidationAuction", "LiquidationAuctionOffers"),
 }

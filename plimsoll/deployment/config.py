@@ -182,6 +182,27 @@ class Profit(Model):
     fresh_period_seconds: Seconds
 
 
+class Flow(Model):
+    """How much the auction may sell per time: in each market a share of its depth, in all a sum.
+
+    `reserve_256ths` of each limit are kept for the account with the largest shortfall.
+    """
+
+    percent_of_depth: Annotated[int, Field(ge=1, le=4_095)]
+    window_seconds: Seconds
+    reserve_256ths: Annotated[int, Field(ge=0, le=192)]
+    sum_usd: Annotated[int, Field(ge=0, lt=2**36)]
+
+    def struct(self) -> dict[str, int]:
+        """The engine's `FlowTerms` struct."""
+        return {
+            "share": self.percent_of_depth,
+            "window": self.window_seconds,
+            "reserve": self.reserve_256ths,
+            "sum": self.sum_usd,
+        }
+
+
 class Auction(Model):
     """The first auction curve; percentages are of R (or of the mark, for the charge)."""
 
@@ -284,6 +305,7 @@ class Deployment(Model):
     quote_limiter: Limiter | None = None
     interest: Interest
     profit: Profit
+    flow: Flow
     auction: Auction
     fund: Fund
 

@@ -12,9 +12,11 @@ from plimsoll.deployment.words import (
     Low,
     Priced,
     SourceWords,
+    flow_word,
     market_word,
     rates_word,
 )
+from plimsoll.model.sale_limiter import wide
 
 AUCTION, FUND = 1, 2  # kinds of `MarginEngine.set_module`
 
@@ -171,6 +173,17 @@ def _engine(steps: Steps, config: Deployment) -> None:
         read=("fee_split", ()),
         value=int(config.roles.treasury, 16) | share << 160,
     )
+    flow = config.flow.struct()
+    steps.call("MarginEngine", "set_flow", flow, read=("claims", ()), value=flow_word(flow))
+    for number, market in enumerate(config.markets):
+        lots = market.risk.struct()["depth"] * flow["share"] // 100
+        steps.call(
+            "MarginEngine",
+            "refresh_flow",
+            number,
+            done=[steps.check("MarginEngine", "flow_of", (number,), limit=wide(lots))],
+            text=f"limit what is sold in {market.name} per time",
+        )
     rates = config.interest.struct()
     steps.call(
         "MarginEngine",

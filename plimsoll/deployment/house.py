@@ -8,7 +8,7 @@
 
 Contracts are `plimsoll.evm.Contract` handles (`house.engine`, `.vault`, `.oracle`, `.risk`,
 `.auction`, `.fund`, `.orders`, `.timelock`, and `house.contracts[name]`); `house.engine` answers
-the merged ABI of its four bytecodes. Governance is the timelock: `house.govern(contract, function,
+the merged ABI of its five bytecodes. Governance is the timelock: `house.govern(contract, function,
 *args)` sends a call from its address. Amounts in helpers are human (Decimal, int or str), on
 contracts they are integers.
 """
@@ -100,7 +100,7 @@ class House:
 
     @property
     def engine(self) -> Contract:
-        """MarginEngine, with the ABI of all four bytecodes."""
+        """MarginEngine, with the ABI of all five bytecodes."""
         return self.contracts["MarginEngine"]
 
     @property

@@ -129,7 +129,8 @@ def _constructors(
         "ImpliedSurfaces": {"oracle": at["OracleAdapter"], "owner": owner, "guardian": guardian},
         "StandardMargin": {"oracle": at["OracleAdapter"], "engine": engine, "owner": owner},
         "CollateralVault": {"engine": engine, "quote_token": quote, "owner": owner},
-        "MarginEngineDeleveraging": {"vault": vault},
+        "MarginEngineLegs": {"vault": vault},
+        "MarginEngineDeleveraging": {"vault": vault, "legs": at["MarginEngineLegs"]},
         "MarginEngineAdmin": {"vault": vault, "deleveraging": at["MarginEngineDeleveraging"]},
         "MarginEngineLiquidation": {"vault": vault, "admin": at["MarginEngineAdmin"]},
         "MarginEngine": {

@@ -32,6 +32,7 @@ CONTRACTS = (
     "ImpliedSurfaces",
     "StandardMargin",
     "CollateralVault",
+    "MarginEngineLegs",
     "MarginEngineDeleveraging",
     "MarginEngineAdmin",
     "MarginEngineLiquidation",

@@ -37,6 +37,7 @@ ARGUMENTS = {
     ("MarginEngine", "NEXT"): "liquidation",
     ("MarginEngineLiquidation", "NEXT"): "admin",
     ("MarginEngineAdmin", "NEXT"): "deleveraging",
+    ("MarginEngineDeleveraging", "NEXT"): "legs",
     ("LiquidationAuction", "NEXT"): "offers",
     ("InsuranceFund", "asset"): "quote_token",
 }

@@ -148,6 +148,22 @@ class Low:
 
 
 @dataclass(frozen=True)
+class High:
+    """Equal to a word that is this from a bit on; what lies below moves while the house runs."""
+
+    value: int
+    bit: int
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, High):
+            return (self.value, self.bit) == (other.value, other.bit)
+        return isinstance(other, int) and other >> self.bit == self.value
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.bit))
+
+
+@dataclass(frozen=True)
 class NotZero:
     """Equal to every number but zero."""
 
@@ -156,3 +172,11 @@ class NotZero:
 
     def __hash__(self) -> int:
         return 2
+
+
+def flow_word(values: Mapping[str, int]) -> High:
+    """The sale limiter's word as `set_flow` leaves it, whatever is used or claimed."""
+    return High(
+        values["sum"] | values["window"] << 36 | values["reserve"] << 52 | values["share"] << 60,
+        184,
+    )

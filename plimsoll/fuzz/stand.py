@@ -24,6 +24,7 @@ from plimsoll.model.cash import Rates
 from plimsoll.model.engine_types import Config
 from plimsoll.model.fund import Terms
 from plimsoll.model.ports import AssetTerms
+from plimsoll.model.sale_limiter import Lane, SaleLimiter
 from plimsoll.model.standard_margin import MarketParameters, Quote
 
 CONFIG = Path(__file__).parent / "house.yaml"
@@ -52,6 +53,8 @@ class Facts:
     hot: dict[int, int]  # market -> the risk model's word
     assets: dict[int, AssetTerms]
     terms: Terms
+    flow: int  # the sale limiter's word
+    lanes: dict[int, Lane]  # market -> its limit
     quotes: dict[int, Quote]  # by feed
 
 
@@ -64,6 +67,18 @@ def rates_of(word: int) -> Rates:
         kink=word >> 72 & 0xFFFF,
         fund_share=word >> 88 & 0xFFFF,
         borrow_cap=word >> 104,
+    )
+
+
+def limiter_of(facts: Facts) -> SaleLimiter:
+    """The sale limiter as deployed."""
+    word = facts.flow
+    return SaleLimiter(
+        share=word >> 244,
+        window=word >> 220 & 0xFFFF,
+        reserve=word >> 236 & 0xFF,
+        sum=word >> 184 & 2**36 - 1,
+        lanes=dict(facts.lanes),
     )
 
 
@@ -154,6 +169,8 @@ class Stand:
                 budget_target=BUDGET[0],
                 budget_share=BUDGET[1],
             ),
+            flow=engine.claims(),
+            lanes={m: Lane(0, *(engine.flow_of(m)[i] for i in (0, 2))) for m in markets},
             quotes={
                 feed: Quote.unpack(self.oracle.word(feed)) for feed in range(1, len(PRICES) + 1)
             },

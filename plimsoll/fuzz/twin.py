@@ -13,7 +13,7 @@ from typing import Any
 
 from plimsoll.evm.errors import Reverted
 from plimsoll.fuzz.calls import CALLS, Call
-from plimsoll.fuzz.stand import Stand, config_of
+from plimsoll.fuzz.stand import Stand, config_of, limiter_of
 from plimsoll.fuzz.words import TIME_OF_INDICES, Expected, Words
 from plimsoll.model.cash import Cash
 from plimsoll.model.engine import House
@@ -69,6 +69,7 @@ class Twin:
             fund_fee_share=facts.fund_share,
         )
         house.cash = Cash(facts.now, rates=facts.rates)
+        house.limiter = limiter_of(facts)
         for market, word in facts.configs.items():
             self.risk.margin.hot[market] = facts.hot[market]
             self.risk.margin.parameters[market] = facts.parameters[market]

@@ -209,6 +209,9 @@ class Expected:
         yield ("cash", "hole"), cash.hole
         yield ("cash", "recovery"), cash.owed | cash.pot << 96 | cash.pot_time << 192
         yield ("health", "core"), self.core | house.pause << 160
+        yield ("sale_limiter", "claims"), house.limiter.claims_word()
+        for number in sorted({market // 4 for market in house.limiter.lanes}):
+            yield ("sale_limiter", "lanes", number), house.limiter.lanes_word(number)
         for era in range(cash.era):
             yield ("cash", "era_end", era), cash.era_end[era]
         for account, deficit in cash.deficit_of.items():

@@ -132,6 +132,13 @@ _MARKET_WORD = {
     "cap_lots": (0, 56), "cap_usd": (56, 40), "min_notional": (96, 24), "maker_fee": (120, -16),
     "taker_fee": (136, 16), "band": (152, 16), "status": (168, 8),
 }  # fmt: skip
+_FLOW = {
+    "percent_of_depth": ("share", PLAIN),
+    "window_seconds": ("window", PLAIN),
+    "reserve_256ths": ("reserve", PLAIN),
+    "sum_usd": ("sum", PLAIN),
+}
+_FLOW_WORD = {"share": (244, 12), "window": (220, 16), "reserve": (236, 8), "sum": (184, 36)}
 _RATES = {
     "base_percent_per_year": ("base", RATE),
     "slope_percent_per_year": ("slope", RATE),
@@ -272,6 +279,10 @@ def _house_groups() -> list[Group]:
         Group(
             "interest", engine, "set_rates", _RATES, _bits(engine, "rates", (), _RATES_WORD),
             _whole(_RATES),
+        ),
+        Group(
+            "flow", engine, "set_flow", _FLOW, _bits(engine, "claims", (), _FLOW_WORD),
+            _whole(_FLOW),
         ),
         Group(
             "fees", engine, "set_fee_split",

@@ -22,6 +22,7 @@ from plimsoll.model.engine_types import (
 )
 from plimsoll.model.ledger import P_MIN, P_ONE, Market, Position
 from plimsoll.model.rounding import ModelError, div_up, require
+from plimsoll.model.sale_limiter import SaleLimiter
 from plimsoll.model.standard_margin import Assessment, Leg, Quote
 
 DEGRADED = 1
@@ -61,6 +62,7 @@ class Accounts:
     positions: dict[tuple[int, int], Position] = field(default_factory=dict)
     markets: dict[int, Market] = field(default_factory=dict)
     configs: dict[int, Config] = field(default_factory=dict)
+    limiter: SaleLimiter = field(default_factory=SaleLimiter)
 
     # -- state
 
@@ -75,6 +77,7 @@ class Accounts:
             (self.pause, self.now),
             self.risk.save(),
             self.custody.save(),
+            self.limiter.copy(),
         )
 
     def restore(self, saved: Any) -> None:
@@ -83,6 +86,7 @@ class Accounts:
         self.pause, self.now = saved[5]
         self.risk.restore(saved[6])
         self.custody.restore(saved[7])
+        self.limiter = saved[8]
 
     def account(self, account: int) -> Account:
         """An account's head; an unwritten one is empty."""
@@ -252,8 +256,7 @@ class Accounts:
     def standing(self, account: int) -> Standing:
         """Equity and requirement at the stored indices; `accrued().standing(...)` at `now`."""
         a = self.account(account)
-        found = self.assess(account, a)
-        smallest = self._smallest(account, a)
+        found, legs = self.assess(account, a), self.legs(account)
         return Standing(
             self.cash.value(a.cash) + found.unrealised + found.collateral,
             found.linear,
@@ -261,15 +264,17 @@ class Accounts:
             found.stale_requirement,
             found.stale_value,
             found.collateral,
-            len(a.markets) if smallest else 0,  # deleveraging may have taken the last lots
-            smallest,
+            len(a.markets) if legs else 0,  # deleveraging may have taken the last lots
+            min(legs.values(), default=0),
             found.state,
+            self.limiter.room(account, legs, self.now),
         )
 
-    def _smallest(self, account: int, a: Account) -> int:
-        """Lots of the smallest leg as a touch now leaves it, 0 without legs. No price enters."""
-        touched = (self.book(m).touch(self.position(account, m), 0).lots for m in a.markets)
-        return min((abs(lots) for lots in touched if lots), default=0)
+    def legs(self, account: int) -> dict[int, int]:
+        """Lots (unsigned) by market as a touch now leaves them. No price enters."""
+        markets = self.account(account).markets
+        touched = {m: self.book(m).touch(self.position(account, m), 0).lots for m in markets}
+        return {m: abs(lots) for m, lots in touched.items() if lots}
 
     def exposures(self, account: int) -> list[tuple[int, int]]:
         """What a deficit is divided by: markets rising, LOANS last, each with its weight in qu.

@@ -97,6 +97,7 @@ class Standing:
     perps: int = 1
     smallest: int = 10**9
     state: int = 0
+    room: int = ONE
 
     @property
     def requirement(self) -> int:

@@ -373,7 +373,9 @@ class House(Accounts):
         self.cash.accrue(self.now)
         a = self.account(account)
         self.accounts[account] = a._replace(frozen=True)
-        return self.standing(account)
+        found = self.standing(account)
+        self.limiter.claim(account, found.equity, found.requirement, self.now)
+        return found
 
     @transaction
     def thaw(self, account: int) -> None:
@@ -382,6 +384,26 @@ class House(Accounts):
         require(a.frozen, "NotFrozen")
         self.accounts[account] = a._replace(frozen=False)
         self.cash.note(account, 0)
+        self.limiter.waive(account)
+
+    @transaction
+    def claim_flow(self, account: int, equity: int, requirement: int) -> None:
+        """Renew an account's claim to the sale limiter's reserve, or make it."""
+        self.limiter.claim(account, equity, requirement, self.now)
+
+    @transaction
+    def set_flow(self, share: int, window: int, reserve: int, total: int) -> None:
+        """Set what may be sold per time."""
+        self.limiter.set(share, window, reserve, total)
+
+    @transaction
+    def refresh_flow(self, market: int) -> None:
+        """A market's limit by its depth, its price by the mark."""
+        require(market in self.markets, "UnknownMarket")
+        require(self.limiter.share != 0, "BadParameter")
+        quote = self.peek(market)[1]
+        require(quote.state <= DEGRADED, "StalePrice")
+        self.limiter.refresh(market, self.risk.depth(market), quote.mark)
 
     @transaction
     def note_deficit(self, account: int, deficit: int) -> None:

@@ -26,6 +26,8 @@ class Risk(Protocol):
 
     def peek(self, market: int) -> int: ...
 
+    def depth(self, market: int) -> int: ...
+
     def assess(self, legs: Sequence[Leg], holdings: Sequence[Asset], now: int) -> Assessment: ...
 
     def close(self, market: int) -> None: ...
@@ -126,6 +128,7 @@ class Standing(NamedTuple):
     perps: int
     smallest: int
     state: int
+    room: int = 10**18  # largest fraction the sale limiter lets be sold
 
     @property
     def requirement(self) -> int:
@@ -165,6 +168,8 @@ class SliceTerms(NamedTuple):
     callback: str = "0x" + "00" * 20  # what it brings is a deposit like any other
     locked: bool = False
     pay: KeeperPay = KeeperPay()
+    thaw: bool = False
+    noted: bool = False
 
 
 class SliceResult(NamedTuple):
@@ -205,6 +210,7 @@ class LegResult(NamedTuple):
     stale_value: int = 0
     executed: int = 0
     started: int = 0
+    room: int = 0  # lots the sale limiter lets be sold now; of a preview only
 
 
 class DeleverageTerms(NamedTuple):

@@ -83,10 +83,12 @@ def fill(
         raise Refused("Healthy")
     if standing.equity < 0 and elapsed > curve.t_end:
         raise Refused("AuctionOver")
+    if standing.room == 0:
+        raise Refused("Throttled")
     most = ONE
     if intent.capacity * TOK < requirement:
         most = max(1, intent.capacity * TOK * ONE // requirement)
-    return slice_terms(standing, curve, elapsed, most)
+    return slice_terms(standing, curve, elapsed, min(most, standing.room))
 
 
 def left(intent: Intent, standing: Standing, sold: Slice) -> Intent | None:

@@ -97,21 +97,22 @@ def quote(
         left = (found._replace(equity=e) for e in bounds)
         return not any(fault(standing, one, curve, elapsed) for one in left)
 
-    lots = _most(after(0).left, HALVES * curve.min_lots, passes)
+    now = after(0)
+    lots = _most(now.left, now.room, HALVES * curve.min_lots, passes)
     if lots == 0:
         return LegQuote(x)
     removed = standing.requirement - after(lots).requirement
     return LegQuote(x, lots, -(removed * x // NANO), removed * curve.fee // NANO, removed)
 
 
-def _most(whole: int, least: int, passes: Callable[[int], bool]) -> int:
+def _most(whole: int, room: int, least: int, passes: Callable[[int], bool]) -> int:
     if whole == 0:
         return 0
-    if passes(whole):
+    if whole <= room and passes(whole):
         return whole
     if whole <= least:
         return 0
-    low, high = 0, whole - least
+    low, high = 0, min(whole - least, room)
     if passes(high):
         return high
     while high - low > 1:

@@ -76,6 +76,8 @@ class Quote(NamedTuple):
     stopped: bool
     over: bool
     priority: int
+    room: int
+    wait: int
 
 
 IDLE = Run()
@@ -183,7 +185,7 @@ class Liquidations:
         now = self.house.now
         if run.elapsed == 0 or now > run.seen + self.curve_of(run).resume:
             run = run._replace(elapsed=0, version=len(self.curves))
-        self.runs[account] = run._replace(
+        run = run._replace(
             number=run.number + 1,
             running=True,
             stopped=False,
@@ -192,6 +194,9 @@ class Liquidations:
             noted=self._note(account, run.noted, standing.equity),
         )
         self.intents.pop(account, None)
+        if bare(standing):
+            run = self._recognise(account, run, standing, caller)
+        self.runs[account] = run
 
     @transaction
     def bid(
@@ -239,7 +244,9 @@ class Liquidations:
         run = run.advance(self.house.now, standing.stopped, curve.max_step)
         require(run.elapsed >= curve.priority, "PriorityWindow")
         self._check_sale(standing, run, curve)
-        offer = auction.slice_terms(standing, curve, run.elapsed, max_fraction)
+        require(standing.room != 0, "Throttled")
+        most = min(max_fraction, standing.room)
+        offer = auction.slice_terms(standing, curve, run.elapsed, most)
         run, net, _ = self._sell(account, bidder, caller, run, standing, offer, brought, False)
         require(net <= cost_limit, "CostLimit")
         self.runs[account] = run
@@ -337,6 +344,18 @@ class Liquidations:
         require(not standing.stopped, "ClockStopped")
         require(standing.counted < standing.requirement, "Healthy")
         require(exhausted(standing, curve, run.elapsed), "AuctionNotOver")
+        run, result = self._close(account, buyer, run, standing, caller)
+        if standing.collateral == 0 or result.deficit:
+            run = self._finish(account, run._replace(elapsed=0))
+        else:
+            run = self._settle(account, run, 0, caller)
+        self.runs[account] = run
+        return result
+
+    def _close(
+        self, account: int, buyer: int, run: Run, standing: Standing, caller: int
+    ) -> tuple[Run, DeleverageResult]:
+        curve = self.curve_of(run)
         price, limit = auction.collateral_price(curve, run.elapsed), 0
         if standing.equity < 0:
             limit = self._draw(account, worst_deficit(standing, price))
@@ -352,13 +371,12 @@ class Liquidations:
                 self._due(run.starter, caller, curve, standing.requirement),
             ),
         )
-        run = run._replace(starter=run.starter if result.started == 0 else NOBODY)
-        if standing.collateral == 0 or result.deficit:
-            run = self._finish(account, run._replace(elapsed=0))
-        else:
-            run = self._settle(account, run, 0)
-        self.runs[account] = run
-        return result
+        return run._replace(starter=run.starter if result.started == 0 else NOBODY), result
+
+    def _recognise(self, account: int, run: Run, standing: Standing, caller: int) -> Run:
+        """P22: a debt with nothing behind it is closed in the call that finds it."""
+        run, _ = self._close(account, 0, run, standing, caller)
+        return self._finish(account, run._replace(elapsed=0))
 
     @transaction
     def sync(self, account: int) -> None:
@@ -368,6 +386,7 @@ class Liquidations:
         run = self._advance(run, standing.stopped or self._paused())
         # Asked for even where this auction has noted none: a replaced one may have.
         self.runs[account] = run._replace(noted=self._note(account, True, standing.equity))
+        self.house.claim_flow(account, standing.equity, standing.requirement)
 
     def cost(self, account: int) -> Quote:
         """What a bid for all that is on sale would cost now."""
@@ -387,10 +406,21 @@ class Liquidations:
             stopped=stopped,
             over=insolvent and run.elapsed > curve.t_end,
             priority=max(0, curve.priority - run.elapsed),
+            room=standing.room,
+            wait=0,
         )
         if stopped or quote.over or standing.counted >= standing.requirement:
             return quote
         offer = auction.slice_terms(standing, curve, run.elapsed)
+        room = standing.room
+        if room < offer.fraction:
+            house = self.house
+            wait = house.limiter.wait(account, house.legs(account), offer.fraction, house.now)
+            quote, least = quote._replace(wait=wait), curve.min_lots
+            dust = standing.smallest >= least and auction.leaves_dust(standing, room, least)
+            if room == 0 or dust:
+                return quote
+            offer = auction.slice_terms(standing, curve, run.elapsed, room)
         cost = auction.expected_cost(standing.equity, offer)
         return quote._replace(fraction=offer.fraction, cost=cost, fee=offer.fee)
 
@@ -427,9 +457,8 @@ class Liquidations:
         standing = Standing(*self.house.freeze(account))
         offer = pre_liquidation.slice_of(consent, standing, curve, now, max_fraction)
         pay = self._due(NOBODY, caller, curve, standing.requirement * offer.fraction // ONE)
-        result = self._sell_slice(account, bidder, curve, offer, pay)
+        result = self._sell_slice(account, bidder, curve, offer, pay, thaw=True)
         require(result.paid <= cost_limit, "CostLimit")
-        self.house.thaw(account)
         self.consents[account] = consent.sold(offer.fraction, now)
         return result.paid
 
@@ -580,14 +609,17 @@ class Liquidations:
             offer = granted
         sold = standing.requirement * offer.fraction // ONE
         pay = self._due(run.starter, caller, curve, sold)
-        result = self._sell_slice(account, bidder, curve, offer, pay, limit, brought, locked)
+        done = offer.fraction == ONE or not offer.capped
+        result = self._sell_slice(
+            account, bidder, curve, offer, pay, limit, brought, locked, done, run.noted
+        )
         run = run._replace(starter=run.starter if result.started == 0 else NOBODY)
         if offer.fraction == ONE:
-            run = self._finish(account, run._replace(elapsed=0))
-        elif offer.capped:
-            run = self._settle(account, run, curve.buffer)
+            run = run._replace(elapsed=0)
+        if done:
+            run = self._finish(account, run, thawed=True)
         else:
-            run = self._finish(account, run)
+            run = self._settle(account, run, curve.buffer, caller)
         return run, result.paid - result.from_fund, sold
 
     def _sell_slice(
@@ -600,6 +632,8 @@ class Liquidations:
         limit: int = 0,
         brought: int = 0,
         locked: bool = False,
+        thaw: bool = False,
+        noted: bool = False,
     ) -> SliceResult:
         terms = SliceTerms(
             offer.fraction,
@@ -612,20 +646,25 @@ class Liquidations:
             offer.free,
             locked=locked,
             pay=pay,
+            thaw=thaw,
+            noted=noted,
         )
         return self.house.sell_slice(account, bidder, terms, brought)
 
-    def _settle(self, account: int, run: Run, buffer: int) -> Run:
+    def _settle(self, account: int, run: Run, buffer: int, caller: int) -> Run:
         """End where the account is back at (1 + buffer) R or empty; else note its deficit."""
         standing = self.standing(account)
+        if bare(standing):
+            return self._recognise(account, run, standing, caller)
         if standing.counted * NANO >= standing.requirement * (NANO + buffer):
             if standing.perps == 0 and standing.collateral == 0:
                 run = run._replace(elapsed=0)
             return self._finish(account, run)
         return run._replace(noted=self._note(account, run.noted, standing.equity))
 
-    def _finish(self, account: int, run: Run) -> Run:
-        self.house.thaw(account)
+    def _finish(self, account: int, run: Run, thawed: bool = False) -> Run:
+        if not thawed:
+            self.house.thaw(account)
         if run.noted:
             self._observe()
         return run._replace(running=False, stopped=False, seen=self.house.now, noted=False)
@@ -661,6 +700,11 @@ class Liquidations:
         if starter == NOBODY:
             return pay
         return pay._replace(starter=starter << 96, starter_due=curve.start_flat * TOK)
+
+
+def bare(standing: Standing) -> bool:
+    """Whether nothing is left but a debt."""
+    return standing.perps == 0 and standing.collateral == 0 and standing.equity < 0
 
 
 def exhausted(standing: Standing, curve: Curve, elapsed: int) -> bool:

@@ -43,6 +43,9 @@ class StandardRisk:
         except Refused as refused:
             raise ModelError(str(refused)) from None
 
+    def depth(self, market: int) -> int:
+        return self.margin.parameters[market].depth
+
     def assess(self, legs: Sequence[Leg], holdings: Sequence[Holding], now: int) -> Assessment:
         return self.margin.assess(legs, holdings, now)
 

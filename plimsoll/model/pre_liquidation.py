@@ -85,7 +85,9 @@ def slice_of(
     room = consent.room(curve, now)
     if room == 0:
         raise Refused("HourlyCap")
-    found = offer(standing, curve, min(room, max_fraction))
+    if standing.room == 0:
+        raise Refused("Throttled")
+    found = offer(standing, curve, min(room, max_fraction, standing.room))
     if standing.smallest >= curve.min_lots and leaves_dust(
         standing, found.fraction, curve.min_lots
     ):

@@ -49,6 +49,9 @@ def sell_leg(house: Accounts, account: int, bidder: int, t: LegTerms) -> LegResu
     require(_live(quote), "StalePrice")
     lots, g, _ = book.touch(house.position(account, t.market), basis)
     require(0 < t.lots <= abs(lots), "BadFraction")
+    limiter = house.limiter
+    require(t.lots <= limiter.lots(account, t.market, t.lots, house.now), "Throttled")
+    limiter.consume_sum(limiter.consume(t.market, t.lots, house.now), house.now)
     sold, gm = book.part(lots, g, t.lots)
     value = book.value(sold, gm, basis)
     a = house.with_fresh(house.hold(a, t.market, lots != sold), value)
@@ -114,4 +117,5 @@ def leg_after(house: Accounts, account: int, market: int, sold: int) -> LegResul
     part, gm = book.part(lots, g, sold)
     found = house.assess(account, a, (market, lots - part, g - gm))
     result = _result(house, a, lots - part, 0, 0, found)
-    return result._replace(equity=result.equity + book.value(part, gm, basis))
+    room = house.limiter.lots(account, market, abs(lots), house.now)
+    return result._replace(equity=result.equity + book.value(part, gm, basis), room=room)

@@ -48,10 +48,11 @@ def sell_slice(
     require(b.frozen == t.locked, "Frozen")
     require(account != bidder, "SelfTrade")
     require(0 < t.fraction <= ONE, "BadFraction")
-    moved = 0
+    moved = worth = 0
     for market in sorted(a.markets):
-        a, b, value = _slice_leg(house, account, bidder, market, t.fraction, a, b)
+        a, b, value, each = _slice_leg(house, account, bidder, market, t.fraction, a, b)
         moved += value
+        worth += each
     c = div_floor(cash.value(a.cash) * t.fraction, ONE)
     a, b = house.credit(a, -c), house.credit(b, c)
     moved += c
@@ -73,6 +74,12 @@ def sell_slice(
     require_bidder(house, bidder)
     kept = result.fee * t.keeper_share // 10_000
     executed, started = pay_keepers(house, t.pay, None if t.insolvent or t.free else kept)
+    house.limiter.consume_sum(worth, house.now)
+    if t.thaw:
+        house.limiter.waive(account)
+        house.accounts[account] = house.account(account)._replace(frozen=False)
+        if t.noted:
+            cash.note(account, 0)
     cash.reprice()
     return result._replace(executed=executed, started=started)
 
@@ -96,14 +103,18 @@ def pay_keepers(house: Accounts, pay: KeeperPay, ceiling: int | None) -> tuple[i
 
 def _slice_leg(
     house: Accounts, account: int, bidder: int, market: int, fraction: int, a: Account, b: Account
-) -> tuple[Account, Account, int]:
-    """Move one leg's slice: lots rounded up, g in proportion. Returns the value moved."""
+) -> tuple[Account, Account, int, int]:
+    """Move one leg's slice: lots rounded up, g in proportion.
+
+    Returns the value moved and the lots' worth for the sale limiter's sum.
+    """
     book = house.book(market)
     basis, _ = house.quote(market)
     lots, g, spill = book.touch(house.position(account, market), basis)
-    sold = gm = 0
+    sold = gm = worth = 0
     if lots:
         sold, gm = book.part(lots, g, div_up(abs(lots) * fraction, ONE))
+        worth = house.limiter.consume(market, abs(sold), house.now)
     a = house.with_fresh(house.hold(a, market, lots != sold), spill)
     a = house.credit(a, spill)
     house.store(account, market, lots - sold, g - gm)
@@ -121,7 +132,7 @@ def _slice_leg(
         # Written before the open interest is stored: the epoch is the side's in either order.
         house.store(bidder, market, joined.lots, joined.g)
     book.book(dg)
-    return a, b, sold * (basis - book.side(sold).x) + gm
+    return a, b, sold * (basis - book.side(sold).x) + gm, worth
 
 
 def _pay_slice(

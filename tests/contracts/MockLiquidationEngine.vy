@@ -35,6 +35,7 @@ terms: IMarginEngine.SliceTerms
 bidder: public(uint256)
 last_resort: IMarginEngine.DeleverageTerms
 buyer: public(uint256)
+bare: public(bool)  # any slice takes all lots
 
 
 @deploy
@@ -97,6 +98,14 @@ def set_refused(account: uint256, refused: bool):
     @notice Makes a bidder fail its check.
     """
     self.refuses[account] = refused
+
+
+@external
+def set_bare(on: bool):
+    """
+    @notice Lets any slice take all lots of all legs.
+    """
+    self.bare = on
 
 
 @external
@@ -205,9 +214,34 @@ def freeze(account: uint256) -> IMarginEngine.Standing:
 
 
 @external
+def claim_flow(account: uint256, equity: int256, requirement: uint256):
+    """
+    @notice Nothing: claims are the engine's.
+    """
+    pass
+
+
+@external
+@view
+def flow_wait(account: uint256, fraction: uint256) -> uint256:
+    """
+    @notice A minute.
+    """
+    return 60
+
+
+@external
 def thaw(account: uint256):
     """
     @notice Thaws and clears the deficit.
+    """
+    self._thaw(account)
+
+
+@internal
+def _thaw(account: uint256):
+    """
+    @notice See thaw.
     """
     errors._require(self.frozen[account], errors.NOT_FROZEN)
     self.frozen[account] = False
@@ -342,12 +376,18 @@ def sell_slice(
     s.stale_value = s.stale_value * left // ONE
     s.collateral = s.collateral * left // ONE
     s.smallest = s.smallest * left // ONE
-    if left == 0:
+    if left == 0 or self.bare:
         s.perps = 0
+    if self.bare:
+        s.linear = 0
+        s.superlinear = 0
+        s.smallest = 0
     self.standings[account] = s
     self.versions[account] += 1
     self.terms = terms
     self.bidder = bidder
+    if terms.thaw:
+        self._thaw(account)
     return result
 
 
@@ -375,6 +415,7 @@ def deleverage(
         perps=0,
         smallest=0,
         state=0,
+        room=s.room,
     )
     self.versions[account] += 1
     self.last_resort = terms

@@ -67,7 +67,8 @@ class Driver:
             assert before == after, f"{name}: a refused call changed an account"
             return refused, value
         for account in self.ids:
-            b, a = before[account], after[account]
+            # What others' sales leave of the flow is nobody's own.
+            b, a = (found[account]._replace(room=0) for found in (before, after))
             if account not in involved and not spared:
                 same = b == a._replace(equity=min(a.equity, b.equity)) if pays else b == a
                 assert same, f"P12: {name} changed {account:#x}: {b} -> {a}"
@@ -259,6 +260,20 @@ class Driver:
         """The owner sets the level of the house."""
         self.run("pause", lambda: self.twin.simple("set_pause", level, role="owner"))
 
+    def flow(self, share: int, window: int, reserve: int, total: int) -> None:
+        """What may be sold per time, from now on."""
+        chain, model = self.twin.chain, self.twin.model
+        terms = (share, window, reserve, total)
+        self.run(
+            "flow",
+            lambda: self.twin.do(
+                lambda: model.set_flow(*terms),
+                lambda: chain.engine.set_flow(terms, sender=chain.owner),
+            ),
+        )
+        for market in model.markets:
+            self.run("refresh", lambda m=market: self.twin.simple("refresh_flow", m))
+
     def wind_down(self, market: int) -> None:
         """End a market: reduce-only, then closed at its settlement price."""
         self.twin.chain.oracle.set_settlement(market + 1, self.mark(market))
@@ -312,14 +327,17 @@ class Driver:
             return
         before, taker = self.standings()[account], self.account(bidder)
         model = self.twin.model
+        most = min(auction.ONE * share // 100, before.room)
+        if most == 0:
+            self.events["throttled"] += 1
+            return
         try:
-            offer = auction.slice_terms(
-                auction.Standing(**before._asdict()), CURVE, elapsed, auction.ONE * share // 100
-            )
+            offer = auction.slice_terms(auction.Standing(**before._asdict()), CURVE, elapsed, most)
         except auction.BadFraction:
             return
         pay = self.pay(elapsed, account)
-        terms = slice_of(offer, CURVE, model.cash.fund)._replace(pay=pay)
+        terms = slice_of(offer, CURVE, model.cash.fund)._replace(pay=pay, noted=True)
+        terms = terms._replace(thaw=offer.fraction == auction.ONE or not offer.capped)
         budget = model.cash.keeper
         refused, result = self.run(
             "slice",

@@ -57,6 +57,15 @@ STEPS = {
             r.randrange(120),
         ),
     ),
+    "flow": (
+        1,
+        lambda r: (
+            r.choice((1, 5, 100, 4_095)),
+            r.choice((0, 60, 600, 65_535)),
+            r.choice((0, 128, 192)),
+            r.choice((0, 0, 1_000, 200_000)),
+        ),
+    ),
     "pause": (1, lambda r: (r.choice((0, 0, 0, 0, 1, 2, 3, 4)),)),
     "time": (10, lambda r: (r.choice((15, 15, 15, 15, 1, 600, 3_600, 86_400)),)),
     "cure": (1, lambda r: (r.randrange(9),)),

@@ -243,6 +243,8 @@ class Twin:
             ("cash", "deficits"): cash.pending | cash.advances << 96 | cash.socialisations << 192,
             ("cash", "hole"): cash.hole,
             ("cash", "recovery"): cash.owed | cash.pot << 96 | cash.pot_time << 192,
+            ("sale_limiter", "claims"): model.limiter.claims_word(),
+            ("sale_limiter", "lanes", 0): model.limiter.lanes_word(0),
         }
         for account in [*self.ids, model.treasury << 96]:
             a, escrow = model.account(account), cash.escrows.get(account)

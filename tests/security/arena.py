@@ -189,7 +189,7 @@ class Arena:
         one = fill(house, owner, people["maker"], 1, 1_820)
         pay = (0, 0, 0, 0)
         leg_terms = (ETH, 10**5, 10**30, 0, 0, 0, pay, 0, 0, 0)
-        slice_terms = (ONE // 10, 0, 0, 0, 0, 0, False, False, ZERO, False, pay)
+        slice_terms = (ONE // 10, 0, 0, 0, 0, 0, False, False, ZERO, False, pay, False, False)
         sale = (10**30, 10**9, 3_600, 5_000, 10_000, pay)
         calls = {
             "deposit": (mine, TOKEN),
@@ -202,6 +202,7 @@ class Arena:
             "use_operator": (mine, owner, ETH, 5, 10**12),
             "collateral_changed": (mine, owner, 1, True),
             "note_deficit": (sick, 5),
+            "claim_flow": (sick, 0, 5 * USD),
             "freeze": (people["weak"].id,),
             "thaw": (sick,),
             "sell_slice": (sick, liquidator, slice_terms),
@@ -222,6 +223,8 @@ class Arena:
             "set_module": (3, people["guardian"].address),
             "set_venue": (house.venue, True),
             "set_fee_split": (people["treasury"].address, 100),
+            "set_flow": ((100, 600, 128, 0),),
+            "refresh_flow": (ETH,),
             "set_rates": ((1, 1, 1, 8_000, 100, 10**12),),
         }
         return {("MarginEngine", name): args for name, args in calls.items()}

@@ -616,6 +616,11 @@ def deleverage(house: House) -> Any:
 
 
 @action
+def refresh_flow(house: House) -> Any:
+    return house.engine.refresh_flow(ETH, sender=house.actors["stranger"])
+
+
+@action
 def poke(house: House) -> Any:
     return house.oracle.poke(FEED, b"", sender=house.actors["stranger"])
 

@@ -19,6 +19,7 @@ UNLOCKED = {
     "core/MarginEngine.vy: __default__",  # what it forwards to takes the lock they share
     "core/MarginEngineLiquidation.vy: __default__",  # likewise
     "core/MarginEngineAdmin.vy: __default__",  # likewise
+    "core/MarginEngineDeleveraging.vy: __default__",  # likewise
     "liquidation/LiquidationAuction.vy: __default__",  # likewise
     "oracle/OracleAdapter.vy: __default__",  # likewise
     "oracle/OracleAdmin.vy: poke",  # runs within OracleAdapter.poke, which holds the lock

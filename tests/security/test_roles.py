@@ -61,6 +61,7 @@ ENGINE = {
     "use_operator": rule(VENUES, "NotVenue"),
     "collateral_changed": rule("CollateralVault", "NotVault"),
     "note_deficit": rule("LiquidationAuction", "NotAuction"),
+    "claim_flow": rule("LiquidationAuction", "NotAuction"),
     "freeze": rule("LiquidationAuction", "NotAuction"),
     "thaw": rule("LiquidationAuction", "NotAuction"),
     "sell_slice": rule("LiquidationAuction", "NotAuction"),
@@ -82,6 +83,8 @@ ENGINE = {
     "set_venue": rule(GOVERNANCE, OWNABLE),
     "set_fee_split": rule(GOVERNANCE, OWNABLE),
     "set_rates": rule(GOVERNANCE, OWNABLE),
+    "set_flow": rule(GOVERNANCE, OWNABLE),
+    "refresh_flow": rule(ANYONE),
 }
 ORACLE = {
     "poke": rule(ANYONE),
@@ -98,6 +101,7 @@ BARE = {
     "release": rule(ANYONE, "", "NoEscrow"),
     "recover": rule(ANYONE),
     "collect_fees": rule(ANYONE, "", "NothingToDo"),
+    "refresh_flow": rule(ANYONE, "", "UnknownMarket"),
     "poke": rule(ANYONE, "", "BadArgument"),
 }
 TABLE = {
@@ -295,6 +299,7 @@ def test_owner__of_every_contract__is_the_timelock(arena):
         "Timelock",
         "MarginEngineLiquidation",
         "MarginEngineDeleveraging",
+        "MarginEngineLegs",
         "LiquidationAuctionOffers",
         "OracleAdmin",
     }

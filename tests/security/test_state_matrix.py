@@ -97,6 +97,7 @@ TABLE: dict[str, tuple[str | tuple[str, str], str, str, str]] = {
     "end_not_cured": ("NothingToDo", "NothingToDo", "NothingToDo", "NoPrice"),
     "deposit_then_end": UNLESS_UNPRICED,
     "deleverage": SOLD,
+    "refresh_flow": ("", "", "StalePrice", ""),
     "poke": ALWAYS,
     "list_market": ALWAYS,
 }  # fmt: skip
@@ -130,6 +131,8 @@ ENTRIES: dict[tuple[str, str], tuple[str, ...]] = {
     ("MarginEngine", "deleverage"): ("deleverage",),
     ("MarginEngine", "wind_down"): ("wind_down",),
     ("MarginEngine", "note_deficit"): ("sync",),
+    ("MarginEngine", "claim_flow"): ("sync",),
+    ("MarginEngine", "refresh_flow"): ("refresh_flow",),
     ("CollateralVault", "deposit"): ("deposit_collateral", "deposit_first_collateral"),
     ("CollateralVault", "withdraw"): (
         "withdraw_collateral_without_debt", "withdraw_collateral_with_debt",
@@ -161,7 +164,7 @@ PRICELESS = {
     "MarginEngine": (
         "set_operator release recover fund_deposit fund_withdraw budget_move "
         "collect_fees list_market set_market set_status set_pause set_core set_module set_venue "
-        "set_fee_split set_rates"
+        "set_fee_split set_rates set_flow"
     ),
     "CollateralVault": (
         "pull_quote push_quote move_share move_between list_asset set_enabled set_haircuts "

@@ -319,10 +319,35 @@ def test_deleverage__buyer_of_another__not_owner(world: World) -> None:
         world.auction.deleverage(world.account, world.account, sender=world.owner)
 
 
-def test_deleverage__nothing_but_debt__at_once(world: World) -> None:
-    world.begin(Standing(equity=-5 * USD, linear=0, superlinear=0, perps=0, smallest=0))
-    world.auction.deleverage(world.account, 0)
+def test_start__nothing_but_debt__recognised_in_the_same_call(world: World) -> None:
+    """P22: nobody has to come a second time for a debt without collateral."""
+    world.stand(Standing(equity=-5 * USD, linear=0, superlinear=0, perps=0, smallest=0))
+    receipt = world.auction.start(world.account, sender=world.starter)
+    assert receipt.event("Deleveraged").deficit == 5 * USD
+    assert receipt.event("Ended").elapsed == 0
     assert not world.auction.auction(world.account).running
+    assert not world.engine.frozen(world.account)
+
+
+def test_bid__that_leaves_nothing_but_debt__recognises_it_in_the_same_call(world: World) -> None:
+    """P22: the fund could pay for a part only, and the lots of all legs went with it."""
+    world.begin(INSOLVENT)
+    world.engine.set_bare(True)
+    receipt = world.bid(max_fraction=ONE // 2)
+    assert receipt.event("Deleveraged").deficit > 0
+    assert not world.auction.auction(world.account).running
+
+
+def test_bid__nothing_may_be_sold_now__throttled(world: World) -> None:
+    world.begin(replace(SOLVENT, room=0))
+    with reverts("Throttled"):
+        world.bid()
+    quote = world.auction.cost(world.account)
+    assert (quote.fraction, quote.cost, quote.room, quote.wait) == (0, 0, 0, 60)
+    world.stand(replace(SOLVENT, room=ONE // 100))
+    quote = world.auction.cost(world.account)
+    assert (quote.fraction, quote.room, quote.wait) == (ONE // 100, ONE // 100, 60)
+    assert world.bid().event("Bid").fraction == ONE // 100
 
 
 def test_auction_id__any_change__another_id(world: World) -> None:

@@ -117,14 +117,26 @@ def build() -> House:
     token = evm.deploy(compile_contract("MintableToken", contracts=MOCKS), 6)
     collateral = evm.deploy(compile_contract("MintableToken", contracts=MOCKS), 18)
     oracle = evm.deploy(compile_path(ORACLE))
-    where = [create_address(deployer, nonce) for nonce in range(9)]
-    vault_at, last_at, admin_at, selling_at, engine_at, _, fund_at, offers_at, auction_at = where
+    where = [create_address(deployer, nonce) for nonce in range(10)]
+    (
+        vault_at,
+        legs_at,
+        last_at,
+        admin_at,
+        selling_at,
+        engine_at,
+        _,
+        fund_at,
+        offers_at,
+        auction_at,
+    ) = where
 
     def deploy(name: str, *args: Any) -> Any:
         return evm.deploy(compile_contract(name), *args, sender=deployer)
 
     vault = deploy("CollateralVault", engine_at, token.address, governance)
-    deploy("MarginEngineDeleveraging", vault_at)
+    deploy("MarginEngineLegs", vault_at)
+    deploy("MarginEngineDeleveraging", vault_at, legs_at)
     deploy("MarginEngineAdmin", vault_at, last_at)
     deploy("MarginEngineLiquidation", vault_at, admin_at)
     core = deploy("MarginEngine", vault_at, selling_at, venue, governance, governance)

@@ -81,5 +81,5 @@ def test_turn__minutes_of_it__sells_for_a_profit_and_hands_on(venue: Venue) -> N
 
 def test_check_under__an_account_that_meets_its_requirement__is_a_breach(venue: Venue) -> None:
     healthy = venue.crowd.members[0].account
-    with pytest.raises(Breach, match="bid of .* with E"):
+    with pytest.raises(Breach, match=r"bid of .* with E"):
         venue.keepers().check_under(healthy, "bid")
