@@ -125,6 +125,21 @@ def wind_down(twin: Twin, market: int, price: int) -> Both:
     return model, chain
 
 
+def flow(twin: Twin, share: int, window: int, reserve: int, total: int) -> Both:
+    """Governance sets what may be sold per time."""
+    terms = (share, window, reserve, total)
+    set_flow = twin.stand.engine.set_flow
+    return lambda: twin.house.set_flow(*terms), sent(set_flow, (terms,), twin.stand.owner)
+
+
+def refresh(twin: Twin, market: int) -> Both:
+    """A market's limit is brought in line with its depth."""
+    return (
+        lambda: twin.house.refresh_flow(market),
+        sent(twin.stand.engine.refresh_flow, (market,), twin.stand.keepers[0]),
+    )
+
+
 # -- owners and venues
 
 
@@ -453,6 +468,9 @@ def look(twin: Twin, number: int) -> Both:
             tuple(house.margin(account)),
             exposure_words(house.exposures(account)),
             [model.drawable(market) for market in (0, LOANS)],
+            model.auction_of(account),
+            model.pre_quote(account),
+            _fields(model.intents.get(account)),
         )
 
     def theirs() -> Any:
@@ -461,10 +479,23 @@ def look(twin: Twin, number: int) -> Both:
             tuple(stand.engine.margin(account)),
             list(stand.engine.exposures(account)),
             [stand.fund.drawable(market) for market in (0, LOANS)],
+            _told(stand.auction.auction(account)),
+            tuple(stand.auction.pre_quote(account)),
+            tuple(stand.auction.intent(account)),
         )
 
     twin.seen[account] = twin.auction_id(account)
     return mine, theirs
+
+
+def _told(run: Any) -> tuple[Any, ...]:
+    """An auction as the view tells it, its starter's address as an integer."""
+    return tuple(int(one, 16) if isinstance(one, str) else one for one in run)
+
+
+def _fields(intent: Intent | None) -> tuple[Any, ...]:
+    """An intent as the view tells it; all zero for none."""
+    return astuple(intent) if intent else (0, 0, 0, 0, False, 0)
 
 
 def cost(twin: Twin, number: int) -> Both:
@@ -490,7 +521,7 @@ def leg_quote(twin: Twin, number: int, market: int) -> Both:
 CALLS: dict[str, Callable[..., Both]] = {
     function.__name__: function
     for function in (
-        *(quote, wait, curve, caps, pause, status, wind_down),
+        *(quote, wait, curve, caps, pause, status, wind_down, flow, refresh),
         *(deposit, withdraw, coin_in, coin_out, mode, settle, realise, release, recover, fees),
         *(insure, sponsor, budget, ask, redeem, fund_sync),
         *(start, bid, flash, leg, end, deleverage, sync, opt, pre),

@@ -17,6 +17,12 @@ SALES = {
 }
 
 
+def _used(twin: Twin) -> tuple[int, ...]:
+    """What of the flow is used."""
+    limiter = twin.house.limiter
+    return limiter.back, *(lane.back for lane in limiter.lanes.values())
+
+
 class Marks:
     """Taken before a call; `met` says afterwards what the call came to."""
 
@@ -24,7 +30,7 @@ class Marks:
         self.twin, self.name, cash = twin, call[0], twin.house.cash
         self.hole, self.era, self.escrows = cash.hole, cash.era, len(cash.escrows)
         self.owed, self.pot = cash.owed, cash.pot
-        self.coins = 0
+        self.coins, self.used = 0, _used(twin)
         self.sides: list[tuple[int, int, int]] = []
         if self.name == "deleverage":
             self.coins = twin.house.account(twin.stand.ids[call[1]]).collateral
@@ -40,6 +46,8 @@ class Marks:
         cash = self.twin.house.cash
         if self.name in SALES:
             yield SALES[self.name]
+            if _used(self.twin) != self.used:
+                yield "counted against the flow"
             if value < 0 and self.name != "leg":
                 yield "insurance"
         elif self.name == "pre":

@@ -64,6 +64,7 @@ OTHERS = {
     "leave": 1,
     "budget": 1,
     "pause": 0.5,
+    "flow": 0.5,
     "wind": 0.5,
 }
 IDLE_SALES = 0.05
@@ -178,6 +179,8 @@ class Play:
             self.do("curve", *astuple(random_curve(rnd)))
         if rnd.random() < 0.5:
             self._caps()
+        if rnd.random() < 0.4:
+            self._flow()
         if rnd.random() < 0.75:
             self.do("insure", self._dollars(1.5, 6.5))
         if rnd.random() < 0.6:
@@ -208,6 +211,20 @@ class Play:
         window = rnd.randrange(100, 9_001)
         event, market = rnd.randrange(1, window + 1), rnd.randrange(1, window + 1)
         self.do("caps", event, window, market, rnd.choice((3_600, 86_400)))
+
+    def _flow(self) -> None:
+        """What may be sold per time: a share of depth, mostly too little for everybody at once."""
+        rnd = self.rnd
+        self.do(
+            "flow",
+            rnd.choices((1, 5, 100, 4_095), (8, 2, 1, 1))[0],
+            rnd.choices((0, 60, 600, 65_535), (1, 3, 6, 3))[0],
+            rnd.choice((0, 128, 192)),
+            rnd.choice((0, 1_000, 20_000, 200_000, rnd.randrange(2**36))),
+        )
+        for market in self.markets:
+            if rnd.random() < 0.9:
+                self.do("refresh", market)
 
     def _set(self, feed: int, mark: int, steady: bool = False, fresh: bool = False) -> None:
         """A new word of a feed: its band, age and funding drawn anew unless `steady`.

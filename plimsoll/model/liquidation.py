@@ -424,6 +424,17 @@ class Liquidations:
         cost = auction.expected_cost(standing.equity, offer)
         return quote._replace(fraction=offer.fraction, cost=cost, fee=offer.fee)
 
+    def auction_of(self, account: int) -> tuple[bool, bool, int, int, int, int, int, int]:
+        """A run as told, its clock at now; fields as in ILiquidationAuction, starter as integer."""
+        run = self.run_of(account)
+        seen, stopped, x = run.seen, run.stopped, 0
+        if run.running:
+            run = self._advance(run, stopped)
+        if run.version:
+            x = auction.x_at(self.curve_of(run), run.elapsed)
+        on = run.running and self.house.account(account).frozen
+        return on, stopped, run.number, run.version, run.elapsed, seen, run.starter, x
+
     # -- before the auction
 
     @transaction
@@ -461,6 +472,23 @@ class Liquidations:
         require(result.paid <= cost_limit, "CostLimit")
         self.consents[account] = consent.sold(offer.fraction, now)
         return result.paid
+
+    def pre_quote(self, account: int) -> tuple[int, int, int, int, int, int, int]:
+        """What a pre-liquidation of all on sale would be; fields as in ILiquidationAuction."""
+        now, curve = self.house.now, self.curves[-1]
+        consent = self.consents.get(account, NO_CONSENT).at(now)
+        standing = self.standing(account)
+        used = sum(consent.lanes) * pre_liquidation.SHARE
+        told = (consent.until, used, standing.equity, standing.requirement)
+        busy = self.run_of(account).running or account in self.intents
+        room = min(consent.room(curve, now), standing.room)
+        within = pre_liquidation.meets(standing, 0) and not pre_liquidation.meets(
+            standing, curve.pre_band
+        )
+        if consent.until == 0 or busy or standing.state != 0 or room == 0 or not within:
+            return (*told, 0, 0, 0)
+        offer = pre_liquidation.offer(standing, curve, room)
+        return (*told, offer.fraction, auction.expected_cost(standing.equity, offer), offer.fee)
 
     # -- intents
 
