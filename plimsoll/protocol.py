@@ -115,6 +115,17 @@ class Position:
 
 
 @dataclass(frozen=True)
+class PendingEvent:
+    """What deleveraging did to a position since its last touch; sizes in units, money in USD."""
+
+    market: str
+    stored: Decimal  # signed size at the last touch
+    size: Decimal  # signed size that a touch now would leave
+    shrinks: int  # times its side was shrunk since
+    settled: Decimal  # worth of what was closed, each time at mark less index
+
+
+@dataclass(frozen=True)
 class MarketView:
     """Open interest of either side in units; mark and indices in USD per unit; the rest in USD."""
 
@@ -268,6 +279,18 @@ class Protocol(LiquidationCalls):
             size=from_lots(word.lots),
             quote=from_quote_units(word.quote),
             value=from_quote_units(word.value),
+        )
+
+    def pending_event(self, account: int, market: str | int) -> PendingEvent:
+        """What deleveraging did to a position since it was last touched."""
+        number = self.market_id(market)
+        event = self.read("MarginEngine", "pending_event", account, number)
+        return PendingEvent(
+            market=self.market_name(number),
+            stored=from_lots(event.stored),
+            size=from_lots(event.lots),
+            shrinks=event.shrinks,
+            settled=from_quote_units(event.settled),
         )
 
     def markets_held(self, account: int) -> list[int]:

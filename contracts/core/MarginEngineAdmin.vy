@@ -116,6 +116,7 @@ exports: (
     engine_views.margin,
     engine_views.margin_after,
     engine_views.position,
+    engine_views.pending_event,
     engine_views.market,
     engine_views.words,
     # views of the house

@@ -45,6 +45,14 @@ struct Solvency:
     gap: int256  # qu scaled by 2^72: assets minus claims; 0 always
 
 
+# What deleveraging has done to a position since it was last touched.
+struct PendingEvent:
+    stored: int256  # signed lots at the last touch
+    lots: int256  # signed lots a touch now would leave
+    shrinks: uint256  # times its side was shrunk since
+    settled: int256  # qu, worth of the lots closed, each at its mark less index, fractions at the mark now
+
+
 @internal
 @view
 def _margin(
@@ -151,6 +159,37 @@ def position(account: uint256, market: uint256) -> IMarginEngine.Position:
     p.value = p.lots * (basis - x) + g + spill
     p.epoch = convert(ledger.positions[account][market] & (2**24 - 1), uint256)
     return p
+
+
+@external
+@view
+@reentrant
+def pending_event(account: uint256, market: uint256) -> PendingEvent:
+    """
+    @notice What deleveraging has done to a position since it was last touched, however often: who was not looking
+            sees it here before anything is stored. Charges are in the market's indices, `charge_long` and
+            `charge_short`, and in the value that `position` tells.
+    @param account Account id.
+    @param market Market id.
+    @return Units in PendingEvent; nothing happened where `shrinks` is 0.
+    """
+    errors._require(market < engine_state.market_count, errors.UNKNOWN_MARKET)
+    hot: int256 = ledger.hot[market]
+    stored: int256 = ledger.positions[account][market]
+    e: PendingEvent = empty(PendingEvent)
+    e.stored = stored >> 192
+    epoch: int256 = hot >> 24
+    if e.stored < 0:
+        epoch = hot
+    if e.stored == 0:
+        return e
+    g: int256 = 0
+    spill: int256 = 0
+    e.lots, g, spill = ledger._load(account, market, hot, health._basis(market))
+    # Epochs only count up; a position is never written under one to come.
+    e.shrinks = convert((epoch & (2**24 - 1)) - (stored & (2**24 - 1)), uint256)
+    e.settled = g + spill - ((stored << 64) >> 128)
+    return e
 
 
 @external
