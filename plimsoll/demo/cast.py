@@ -13,6 +13,8 @@ from plimsoll.orders import account_id
 ETH, BTC = 0, 1  # market ids
 # How many of each ordinary kind; the named ones below come on top.
 LONG_ETH, LONG_BTC, SHORTS, BORROWERS, DIP_BUYERS = 7, 6, 4, 3, 4
+# These opt in to pre-liquidation: (market, leverage).
+CAREFUL = ((ETH, "5"), (BTC, "6"), (ETH, "6.5"))
 # Arranged: no bidder touches these, so that they end in deleveraging. (name, equity in USD)
 SHUNNED = (("shunned small", 8_000), ("shunned medium", 20_000), ("shunned whale", 160_000))
 
@@ -32,7 +34,7 @@ class Actor:
     """Somebody with one account. Money in whole USD and ether.
 
     `wants`: the auction's x at which bidders take this account (their hedging costs differ);
-    None: they never do. `nonce` counts its orders.
+    None: they never do. `by_leg`: they take its legs one by one. `nonce` counts its orders.
     """
 
     key: Key
@@ -42,6 +44,7 @@ class Actor:
     loan: int = 0
     trades: tuple[Trade, ...] = ()
     wants: Decimal | None = Decimal("0.1")
+    by_leg: bool = False
     nonce: int = 0
     account: int = field(init=False)
 
@@ -132,4 +135,12 @@ def make_cast(seed: int, ether_usd: Decimal) -> Cast:
     for name, usd in SHUNNED:
         trade = Trade(ETH, True, Decimal(9), wave=1)
         add(name, "shunned", usd=usd, trades=(trade,), wants=None)
+    for number, (market, leverage) in enumerate(CAREFUL, 1):
+        trade = Trade(market, True, Decimal(leverage))
+        add(f"careful {number}", "careful", usd=12_000, trades=(trade,))
+    add("backer", "backer", usd=150_000)
+    both = tuple(Trade(market, True, Decimal("3")) for market in (ETH, BTC))
+    add("basket", "trader", usd=30_000, trades=both, by_leg=True)
+    both = tuple(Trade(market, True, Decimal("4.2"), wave=1) for market in (ETH, BTC))
+    add("dip basket", "dip buyer", usd=6_000, trades=both)
     return Cast(made)

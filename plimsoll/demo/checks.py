@@ -64,7 +64,7 @@ class Sample:
     lots: dict[tuple[int, int], int]
     weth: dict[int, int]
     in_auction: frozenset[int]
-    drawable: int
+    committed: frozenset[int] = frozenset()  # frozen for an intent of their own
     shrinks: dict[int, int] = field(default_factory=dict)  # market -> deleveragings so far
     shares: dict[int, int] = field(default_factory=dict)  # account -> signed cash shares
     cash_part: dict[int, int] = field(default_factory=dict)  # account -> cash and escrow, qu
@@ -90,6 +90,7 @@ class Checker:
     def __init__(self, stage: Stage, cast: Cast) -> None:
         self.stage, self.world = stage, stage.world
         self.accounts = [actor.account for actor in cast]
+        self.backers = [actor.account for actor in cast.role("backer")]
         self.names = {actor.account: actor.name for actor in cast}
         self.tally = Tally()
         layout = artifact("MarginEngine").storage_layout["storage_layout"]["ledger"]
@@ -126,7 +127,7 @@ class Checker:
         views += [View("OracleAdapter", "read", (self.stage.feed_id(feed),)) for feed in FEEDS]
         views += [View("OracleAdapter", "word", (self.stage.feed_id(feed),)) for feed in FEEDS]
         views += [View("MarginEngine", "market", (market,)) for market in MARKETS]
-        views.append(View("InsuranceFund", "drawable", (256,)))
+        views += [View("LiquidationAuction", "intent", (one,)) for one in self.backers]
         for account in everyone:
             views += [
                 View("MarginEngine", "margin", (account,)),
@@ -144,7 +145,9 @@ class Checker:
         words_of = dict(zip(FEEDS, rest[len(FEEDS) :], strict=False))
         books = dict(zip(MARKETS, rest[2 * len(FEEDS) :], strict=False))
         start = 1 + 2 * len(FEEDS) + len(MARKETS)
-        drawable, per = values[start], 4 + len(MARKETS)
+        intents = values[start : start + len(self.backers)]
+        committed = {a for a, one in zip(self.backers, intents, strict=True) if one.capacity}
+        start, per = start + len(self.backers), 4 + len(MARKETS)
         sample = Sample(
             self.world.now,
             self.world.number,
@@ -157,12 +160,12 @@ class Checker:
             {},
             {},
             frozenset(),
-            drawable,
+            frozenset(committed),
         )
         words: dict[tuple[int, int], tuple[int, ...]] = {}
         frozen = set()
         for number, account in enumerate(everyone):
-            row = values[start + 1 + number * per : start + 1 + (number + 1) * per]
+            row = values[start + number * per : start + (number + 1) * per]
             sample.margins[account] = row[0]
             sample.cash[account] = row[1][0]
             sample.weth[account] = row[3]
@@ -172,7 +175,7 @@ class Checker:
             sample.shares[account] = shares - (shares >> 103 << 104)
             for market in MARKETS:
                 words[account, market] = tuple(row[4 + market])
-        sample.in_auction = frozenset(frozen)
+        sample.in_auction = frozenset(frozen - committed)
         sample.recovering = frozenset(feed for feed in FEEDS if words_of[feed] & RECOVERING_FLAG)
         return sample, words
 

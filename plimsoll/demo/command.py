@@ -202,6 +202,8 @@ def _summary(options: Options, story: Any, seconds: float, page: Path | None) ->
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
+    from plimsoll.demo.story_terms import LIMITED
+
     walked = facts["walked"]
     deployed = facts["deployment"]
     lows = ", ".join(f"{feed} {float(low):,.2f}" for feed, low in facts["low_usd"].items())
@@ -218,6 +220,9 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"  liquidated   {money('liquidated_notional')} of notional: "
         f"{walked['solvent slice']} solvent, {walked['free slice']} free and "
         f"{walked['insolvent slice']} insolvent slices, {walked['deleveraged']} deleveraged",
+        f"  besides      {walked['pre-liquidation']} pre-liquidations, {walked['intent filled']} "
+        f"fills of intents, {walked['single leg']} single legs, {walked[LIMITED]} accounts held "
+        "by the sale limiter",
         f"  fund         {money('fund_before')} before, {money('fund_after')} after, "
         f"paid {money('fund_paid')}",
         f"  charged      {money('charged')} to the opposite side",

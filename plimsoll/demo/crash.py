@@ -6,6 +6,7 @@ import time as clock
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from plimsoll.demo.cast import Actor, Cast, make_cast
@@ -15,7 +16,7 @@ from plimsoll.demo.govern import execute, propose
 from plimsoll.demo.keeper import Keeper
 from plimsoll.demo.prices import FEEDS, Tape
 from plimsoll.demo.stage import LEAD, Stage
-from plimsoll.demo.trading import USD, lend, open_wave, seat
+from plimsoll.demo.trading import USD, lend, open_wave, promise, seat, take_back
 from plimsoll.demo.world import Events, Outcome, Refused, act, must
 from plimsoll.keepers.decisions import Decision
 from plimsoll.units import from_ticks
@@ -29,9 +30,18 @@ DEGRADED = 1  # feed state; above it auctions wait
 # Seconds after the low at which BTC's aggregator b stops answering, its signers stop too, they are
 # back, and it is: quorum with one missing, no quorum, the grace time, one missing, all well.
 SILENT = (1_800, 2_700, 5_100, 6_600)
+NOTICE = 3_660  # seconds: an intent that is revoked ends after an hour
 RAMP = 4_000  # seconds after the deployment at which collateral may come in
 CURE = 25_000  # USD that the depositor brings when its account is in auction
 RUN = 120_000  # USD that the saver wants out while losses are open
+
+NEAR = Decimal("1.25")  # E/R of an opted-in account under which sources answer every minute
+KINDS = {
+    "LiquidationAuction.PreLiquidated": "pre-liquidation",
+    "LiquidationAuction.LegBid": "single leg",
+    "MarginEngine.Deleveraged": "deleveraged",
+    "MarginEngine.Escrowed": "escrowed",
+}
 
 Say = Callable[[str], None]
 
@@ -75,6 +85,7 @@ class Story:
     samples: list[Sample] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
     decisions: list[tuple[int, Decision]] = field(default_factory=list)
+    waits: list[tuple[int, int, int]] = field(default_factory=list)  # second, account, seconds
     gas: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     turns: list[Turn] = field(default_factory=list)
     silences: tuple[Silence, ...] = ()
@@ -130,7 +141,7 @@ class _Play:
             self._recover()
         except Breach as broken:
             self.story.breach = str(broken)
-        self.story.decisions = self.keeper.decisions
+        self.story.decisions, self.story.waits = self.keeper.decisions, self.keeper.waits
         self.story.seconds = clock.monotonic() - began
         return self.story
 
@@ -151,11 +162,18 @@ class _Play:
         return after
 
     def _note(self, outcome: Outcome, before: Sample, after: Sample) -> None:
-        for name, fields in self.events.of(outcome):
+        events = self.events.of(outcome)
+        names = {name for name, _ in events}
+        draws = tuple(
+            tuple(fields[key] for key in ("market", "asked_qu", "granted_qu"))
+            for name, fields in events
+            if name == "InsuranceFund.Draw"
+        )
+        for name, fields in events:
             if name == "OracleAdapter.StateChanged":
                 told = (fields[key] for key in ("old_state", "new_state", "cause"))
                 self.story.turns.append(Turn(self._feeds[fields["feed"]], outcome.time, *told))
-            kind = self._kind(name, fields)
+            kind = self._kind(name, fields, names)
             if kind:
                 self.story.happenings.append(
                     Happening(
@@ -164,21 +182,22 @@ class _Play:
                         outcome.time,
                         outcome.block,
                         outcome.hash,
-                        fields,
+                        {**fields, "draws": draws},
                         before,
                         after,
                     )
                 )
 
     @staticmethod
-    def _kind(name: str, fields: dict[str, Any]) -> str:
+    def _kind(name: str, fields: dict[str, Any], names: set[str]) -> str:
+        """What an event is in the waterfall; `names` are those of its transaction's events."""
         if name == "LiquidationAuction.Bid":
+            if "LiquidationAuction.IntentFilled" in names:
+                return "intent filled"
             if fields["from_fund"]:
                 return "insolvent slice"
             return "solvent slice" if fields["cost"] > 0 else "free slice"
-        if name == "MarginEngine.Deleveraged":
-            return "deleveraged"
-        return "escrowed" if name == "MarginEngine.Escrowed" else ""
+        return KINDS.get(name, "")
 
     # -- before
 
@@ -193,6 +212,7 @@ class _Play:
         self.mined(seat(self.stage, self.cast))
         self.mined(lend(self.stage, self.cast))
         self.mined(open_wave(self.stage, self.cast, 0))
+        self.mined(promise(self.stage, self.cast, self.tape.times[-1]))
         self.mined(self.operator.publish(self.tape.at(start), start - GRACE))  # back from a gap
         eth, btc = (self._now().books[m].open_interest / 10**6 for m in (0, 1))
         self.say(f"opened {eth:,.0f} ETH and {btc:,.1f} BTC of open interest")
@@ -216,12 +236,18 @@ class _Play:
     def _due(self, time: int, last: int, prices: dict[str, int], shown: dict[str, int]) -> bool:
         """Whether sources answer now: heartbeat, deviation, or an auction whose clock must run."""
         now = self.sample
-        if now is not None and (now.in_auction or now.recovering) and time >= last + 60:
+        lively = now and (now.in_auction or now.recovering or self._close_call(now))
+        if lively and time >= last + 60:
             return True
         moved = any(
             abs(prices[feed] - shown[feed]) * 10_000 >= DEVIATION * shown[feed] for feed in prices
         )
         return moved or time >= last + HEARTBEAT
+
+    def _close_call(self, now: Sample) -> bool:
+        """An opted-in account is close to its line: its slices are worth a price a minute."""
+        margins = (now.margins[one.account] for one in self.cast.role("careful"))
+        return any(m.requirement <= m.equity < m.requirement * NEAR for m in margins)
 
     def _step(self, time: int, prices: dict[str, int]) -> None:
         begin, end = self.story.outage
@@ -321,6 +347,9 @@ class _Play:
         self._fees()
         for name in ("saver", "hedged"):
             self._withdraw_some(self.cast.one(name))
+        for call in take_back(self.stage, self.cast, self._now().committed):
+            self.mined(self.world.block([call]))
+            self._step(self.world.now + NOTICE, self.tape.at(self.tape.times[-1]))
         if self.stage.owners:
             self._govern()
 

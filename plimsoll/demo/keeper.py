@@ -7,7 +7,7 @@ each account the x at which anybody takes it, because hedging costs differ (see 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,7 @@ from plimsoll.demo.world import Call, Outcome, Refused, World, act
 from plimsoll.demo.world import View as WorldView
 from plimsoll.keepers import rules
 from plimsoll.keepers.decisions import NANO, Decision, Facts, House, Move, Policy
-from plimsoll.keepers.facts import Native, read_facts, read_house
+from plimsoll.keepers.facts import Native, read_backers, read_facts, read_house, read_legs
 from plimsoll.keepers.node import Reader, Refusal, View
 
 FOREVER = 2**63
@@ -58,6 +58,7 @@ class Keeper:
     cast: Cast
     mined: Mined
     decisions: list[tuple[int, Decision]] = field(default_factory=list)  # with its unix second
+    waits: list[tuple[int, int, int]] = field(default_factory=list)  # second, account, seconds
 
     def __post_init__(self) -> None:
         self.world = self.stage.world
@@ -66,6 +67,7 @@ class Keeper:
         self.bidders = self.cast.role("bidder")
         self.actors = self.cast.by_account()
         self.spared = {actor.account for actor in self.bidders + self.cast.role("maker")}
+        self.careful = {actor.account for actor in self.cast.role("careful")}
 
     def turn(self, sample: Sample) -> Sample:
         """One pass: what frees or freezes accounts at once, then slices one by one, then clocks."""
@@ -73,21 +75,29 @@ class Keeper:
             account
             for account, margin in sample.margins.items()
             if account not in self.spared
-            and (account in sample.in_auction or margin.equity < margin.requirement)
+            and (account in sample.in_auction or margin.equity < self._line(account, margin))
         ]
         if not wanted:
             return sample
         house, facts = self._read(sample, wanted, self.bidders[0])
-        calls = []
+        calls, thin = [], []
         for one in facts.values():
             options = rules.moves(one, house, POLICY)
             if options and options[0].kind in ("start", "end"):
                 calls += self._weighed(options[0], one, house, self._plain(options[0]))
+            if options and options[0].kind == "pre_liquidate":
+                thin.append(one.account)
         if calls:
             sample = self.mined(self.world.block(calls))
+        for account in thin:
+            sample = self._sell(sample, account)
         for account in sorted(sample.in_auction, key=lambda a: self._order(sample, a)):
             sample = self._sell(sample, account)
         return self._sync(sample)
+
+    def _line(self, account: int, margin: Any) -> int:
+        """The equity from which on there is nothing to do, with some room where it opted in."""
+        return int(margin.requirement * 12 // 10 if account in self.careful else margin.requirement)
 
     def _order(self, sample: Sample, account: int) -> tuple[int, int]:
         """Small ones first, so that the fund's window is walked through from its start."""
@@ -99,8 +109,13 @@ class Keeper:
         block, now = self.reader.head()
         house = read_house(self.reader, bidder.account, Native(ticks=0), block, now)
         marks: Mapping[int, int] = {market: book.mark for market, book in sample.books.items()}
+        house = replace(house, backers=read_backers(self.reader, sorted(sample.committed), block))
         found = read_facts(self.reader, accounts, marks, block)
-        return house, {a: one for a, one in found.items() if not isinstance(one, str)}
+        known = {a: one for a, one in found.items() if not isinstance(one, str)}
+        for account, one in known.items():
+            if self.actors[account].by_leg:
+                known[account] = read_legs(self.reader, one, bidder.account, marks, block)
+        return house, known
 
     # -- slices and deleveraging
 
@@ -108,19 +123,35 @@ class Keeper:
         bidder = max(self.bidders, key=lambda b: sample.margins[b.account].initial_equity)
         house, facts = self._read(sample, [account], bidder)
         for one in facts.values():
+            if one.wait:
+                self.waits.append((self.world.now, account, one.wait))
             for move in rules.moves(one, house, POLICY):
                 call = self._call(move, one, bidder)
                 if call is None or not self._weighed(move, one, house, call):
                     continue
                 sample = self.mined(self.world.block([call]))
-                return self._hand_on(sample, bidder) if move.kind == "bid" else sample
+                return self._hand_on(sample, self.actors.get(move.backer, bidder))
         return sample
 
     def _call(self, move: Move, facts: Facts, bidder: Actor) -> Call | None:
-        """The transaction of a bid that somebody wants, or of a deleveraging."""
+        """The transaction of a sale that somebody wants, or of a deleveraging."""
         auction, label = "LiquidationAuction", f"liquidation: {move.kind}"
-        if move.kind == "bid" and self._wanted(facts) and move.fraction:
-            limit = rules.cost_limit(move, POLICY)
+        limit = rules.cost_limit(move, POLICY)
+        if move.kind == "pre_liquidate" and move.most:
+            return act(
+                self.world, bidder.address, auction, "pre_liquidate", move.account, bidder.account,
+                move.most, limit, FOREVER, label=label,
+            )  # fmt: skip
+        if move.kind == "fill_intent":
+            args = (move.account, move.backer, FOREVER)
+            return act(self.world, self.me, auction, "fill_intent", *args, label=label)
+        if move.kind == "bid_leg" and self._wanted(facts) and move.lots:
+            return act(
+                self.world, bidder.address, auction, "bid_leg", move.account, bidder.account,
+                move.auction_id, move.market, move.lots, limit, FOREVER, label=label,
+            )  # fmt: skip
+        by_leg = self.actors[facts.account].by_leg and facts.legs
+        if move.kind == "bid" and self._wanted(facts) and move.fraction and not by_leg:
             where = " on ether loans" if facts.collateral and not facts.perps else ""
             return act(
                 self.world, bidder.address, auction, "bid", move.account, bidder.account,
@@ -148,8 +179,10 @@ class Keeper:
         return [call] if decision.go else []
 
     def _hand_on(self, sample: Sample, bidder: Actor) -> Sample:
-        """The bidder sells what it took to a maker at mark: it does not want the position."""
-        wishes = []
+        """Who took it sells it to a maker at mark: it does not want the position."""
+        wishes: list[Wish] = []
+        if bidder.account in sample.committed:
+            return sample  # frozen until its intent is used up
         for market, book in sample.books.items():
             lots = sample.lots[bidder.account, market]
             if abs(lots) * book.mark > SMALLEST_HAND_ON:

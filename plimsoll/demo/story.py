@@ -9,11 +9,13 @@ from typing import Any
 
 from plimsoll.demo.checks import IDENTITIES
 from plimsoll.demo.crash import Story
-from plimsoll.demo.story_losses import liquidations, losses, solvency
+from plimsoll.demo.story_losses import liquidations, losses, solvency, waits
 from plimsoll.demo.story_market import accounts, health, prices
 from plimsoll.demo.story_terms import (
+    LIMITED,
     STEPS,
     sold_notional,
+    steps_of,
     total,
     usd,
     walked,
@@ -64,7 +66,7 @@ def make_report(story: Story, commit: str, seconds: float) -> Report:
             Section("Prices and feed states", prices(story)),
             Section("Accounts", (health(story), accounts(story, last))),
             Section("Who bore the loss", losses(story)),
-            Section("Liquidations", (liquidations(story),)),
+            Section("Liquidations", (waits(story), liquidations(story))),
             Section("Solvency, block by block", solvency(story)),
             Section("Gas", _gas(story)),
             Section("The deployment", _deployment(story)),
@@ -76,7 +78,9 @@ def _sentence(story: Story) -> str:
     tally = story.checker.tally
     if story.breach:
         return f"Stopped at a breach: {story.breach}"
-    fate = len({one.account for one in story.happenings if one.kind != "escrowed"})
+    fate = len(
+        {one.account for one in story.happenings if one.kind not in ("escrowed", "released")}
+    )
     return (
         f"{len(IDENTITIES)} identities held at each of {tally.blocks:,} blocks while "
         f"{fate} accounts were liquidated or cured; every loss was known, found its payer, and "
@@ -88,7 +92,7 @@ def _headlines(story: Story) -> tuple[Headline, ...]:
     first, last = story.samples[0].sheet, story.samples[-1].sheet
     cash = max(first.supplied, 1)
     social, charged = total(story, "socialised"), total(story, "charged")
-    bids = sum(one.kind.endswith("slice") for one in story.happenings)
+    bids = sum("cost" in one.fields for one in story.happenings)
     closed = sum(one.kind == "deleveraged" for one in story.happenings)
     worst = max((one.remainder for one in story.samples), default=0)
     share = Decimal(social) / Decimal(cash) * 100
@@ -104,7 +108,7 @@ def _headlines(story: Story) -> tuple[Headline, ...]:
             "Liquidated notional",
             usd(sold_notional(story)),
             "USD",
-            f"{bids} bids, {closed} deleveraged",
+            f"{bids} sales, {closed} deleveraged",
             digits=0,
         ),
         Headline(
@@ -176,9 +180,11 @@ def _arranged(story: Story, start: int, end: int) -> str:
     return (
         "Arranged, so that every step is walked: margin rates are capped at 8 % where the starting "
         "values allow 30 %, and the initial requirement is 1.5 times the maintenance one in place "
-        "of 2; the insurance fund is thin (100,000 USD, and 14,000 of undripped income); keepers "
-        f"are down for {(end - start) // 60} minutes around the steepest fall; shortly before it "
-        "some accounts buy the dip with all the leverage they can get; no bidder ever touches "
+        "of 2; the insurance fund is thin (100,000 USD, and 14,000 of undripped income); "
+        "a tenth of the depth may be sold in ten minutes in place of all of it; accounts that "
+        "opted in to pre-liquidation are sold from 10 % above their line on in place of 5 %; "
+        f"keepers are down for {(end - start) // 60} minutes around the steepest fall; shortly before "
+        "it some accounts buy the dip with all the leverage they can get; no bidder ever touches "
         f"{names}. {_silence(story)}"
     )
 
@@ -197,14 +203,9 @@ def _silence(story: Story) -> str:
 
 def _first(story: Story, step: str) -> int | None:
     """When a step was first walked."""
-    field = {"fund pays a deficit": "from_fund", "charge": "charged", "socialised": "socialised"}
-    for one in story.happenings:
-        if step in field:
-            if one.kind == "deleveraged" and one.fields[field[step]]:
-                return one.time
-        elif one.kind == step:
-            return one.time
-    return None
+    if step == LIMITED:
+        return story.waits[0][0] if story.waits else None
+    return next((one.time for one in story.happenings if step in steps_of(one)), None)
 
 
 # -- solvency, gas, deployment

@@ -7,12 +7,14 @@ from typing import Any
 
 from plimsoll.demo.checks import IDENTITIES, Sample
 from plimsoll.demo.crash import Happening, Story
+from plimsoll.demo.story_money import by_market, division, examples, sums
 from plimsoll.demo.story_terms import (
     PURSES,
     STEPS,
     brought,
     cents,
     crash_samples,
+    money,
     usd,
 )
 from plimsoll.report.model import (
@@ -33,14 +35,15 @@ from plimsoll.report.model import (
 
 def losses(story: Story) -> tuple[Any, ...]:
     """Loss by bearer, the waterfall step by step, the buckets over time."""
-    return (_bearers(story), _waterfall(story), _buckets(story))
+    tables = (sums(story), examples(story), by_market(story), division(story))
+    return (_bearers(story), *tables, _waterfall(story), _buckets(story))
 
 
 def _bearers(story: Story) -> LossFigure:
     names = story.checker.names
     cases: dict[int, list[int]] = {}
     for one in story.happenings:
-        if one.kind not in ("insolvent slice", "deleveraged"):
+        if not any(one.fields.get(name) for name in ("from_fund", "charged", "socialised")):
             continue
         row = cases.setdefault(one.account, [0, 0, 0])
         row[0] += one.fields["from_fund"]
@@ -80,7 +83,7 @@ def _waterfall(story: Story) -> Waterfall:
             WaterfallStep(
                 f"{story.checker.names[one.account]}: {one.kind}",
                 _purses(one.after, groups),
-                _money(one),
+                money(one),
                 one.block,
                 one.hash,
             )
@@ -102,7 +105,7 @@ def _waterfall(story: Story) -> Waterfall:
 def _chosen(story: Story) -> list[Happening]:
     """The first of each kind, the largest deficits and insolvent slice; in order of time."""
     found: list[Happening] = []
-    for kind in ("solvent slice", "free slice", "insolvent slice", "cured", "escrowed", "released"):
+    for kind in STEPS:
         found += [one for one in story.happenings if one.kind == kind][:1]
     paid = [one for one in story.happenings if one.kind == "insolvent slice"]
     found += sorted(paid, key=lambda one: -one.fields["from_fund"])[:1]
@@ -136,25 +139,6 @@ def _purses(sample: Sample, groups: dict[str, list[int]]) -> tuple[Decimal, ...]
     ]
     amounts.append(-sample.sheet.vault)
     return tuple(usd(amount) for amount in amounts)
-
-
-def _money(one: Happening) -> str:
-    fields = one.fields
-    if one.kind == "deleveraged":
-        return (
-            f"deficit {cents(fields['deficit']):,}: fund {cents(fields['from_fund']):,}, charged "
-            f"{cents(fields['charged']):,}, socialised {cents(fields['socialised']):,}"
-        )
-    if "cost" in fields:
-        share = Decimal(fields["fraction"]).scaleb(-16)
-        x = Decimal(fields["x"]).scaleb(-9)
-        paid = f"bidder pays {cents(fields['cost']):,}"
-        if fields["from_fund"]:
-            paid = f"fund pays {cents(fields['from_fund']):,}"
-        return f"{share:.1f} % at x = {x:.2f}, {paid}"
-    if one.kind == "escrowed":
-        return f"advance {cents(fields['advance']):,}, the shares wait"
-    return STEPS.get(one.kind, "")
 
 
 def _buckets(story: Story) -> Figure:
@@ -203,7 +187,7 @@ def liquidations(story: Story) -> Table:
                 Decimal(f["fraction"]).scaleb(-18) if "fraction" in f else None,
                 cents(one.before.margins[one.account].equity),
                 cents(one.before.margins[one.account].requirement),
-                cents(max(f["cost"], 0)) if "cost" in f else None,
+                _paid(one),
                 cents(f.get("from_fund", 0)),
                 cents(f.get("charged", 0)),
                 cents(f.get("socialised", 0)),
@@ -221,16 +205,49 @@ def liquidations(story: Story) -> Table:
             Column("Share sold", Kind.PERCENT, "", 1),
             Column("E before", Kind.NUMBER, "USD", 2),
             Column("R before", Kind.NUMBER, "USD", 2),
-            Column("Bidder paid", Kind.NUMBER, "USD", 2),
+            Column("Taker paid", Kind.NUMBER, "USD", 2),
             Column("Fund paid", Kind.NUMBER, "USD", 2),
             Column("Charged", Kind.NUMBER, "USD", 2),
             Column("Socialised", Kind.NUMBER, "USD", 2),
             Column("Transaction", Kind.HASH),
         ),
         tuple(rows),
-        "E and R as of the block before. Small amounts: accounts near their line are brought back "
+        "E and R as of the block before. Who takes a single leg gets its lots at mark and is paid, "
+        "out of the account's cash. Small amounts: accounts near their line are brought back "
         "to it a slice at a time.",
     )
+
+
+def waits(story: Story) -> Table:
+    """Who had to wait for the sale limiter."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for time, account, wait in story.waits:
+        found.setdefault(account, []).append((time, wait))
+    rows = tuple(
+        (seen[0][0], story.checker.names[account], len(seen), max(wait for _, wait in seen))
+        for account, seen in found.items()
+    )
+    return Table(
+        "Waiting for the sale limiter",
+        (
+            Column("First", Kind.TIME),
+            Column("Account"),
+            Column("Keepers' passes", Kind.INTEGER),
+            Column("Longest wait quoted", Kind.INTEGER, "s"),
+        ),
+        rows,
+        "In each market a share of its depth may be sold per ten minutes, half of it kept for the "
+        "account with the largest shortfall. The wait is what the auction's quote says until all "
+        "that is on sale may go at once; slices shrink to what may go now.",
+    )
+
+
+def _paid(one: Happening) -> Decimal | None:
+    """What the taker paid; for a leg, what it got, as a negative number."""
+    if "cost" not in one.fields:
+        return None
+    cost = int(one.fields["cost"])
+    return cents(cost if one.kind == "single leg" else max(cost, 0))
 
 
 def solvency(story: Story) -> tuple[Any, ...]:

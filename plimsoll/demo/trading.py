@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from plimsoll.demo.cast import Actor, Cast, Trade
+from plimsoll.demo.cast import ETH, Actor, Cast, Trade
 from plimsoll.demo.stage import Stage
 from plimsoll.demo.world import Call, Outcome, View, World, act, call_text, must
 from plimsoll.orders import MAX_MATCHES, Domain, Match, Order, SignedOrder, fill_calldata, sign
@@ -20,6 +20,9 @@ SLIP = 3  # 1e-4 a maker is away from the mark
 BISECTIONS = 9
 CAUTION = 95  # percent of the largest size that would just pass
 EXPIRY = 3_600
+CAPACITY, LARGEST = 4_000, 10_000  # USD of R that the intent takes, and of one account at most
+PREMIUM = 50_000_000  # 1e-9 of R: it fills from the first second of an auction on
+MONTH = 30 * 86_400
 FUND, SPONSORED, BUDGET = 100_000, 20_000, 8_000  # USD: the fund is thin on purpose
 
 
@@ -94,6 +97,39 @@ def lend(stage: Stage, cast: Cast) -> list[Outcome]:
         if a.loan
     ]
     return must(world.block(calls))
+
+
+def promise(stage: Stage, cast: Cast, until: int) -> list[Outcome]:
+    """The careful opt in to pre-liquidation, the backer commits its margin until a unix second."""
+    world, auction = stage.world, "LiquidationAuction"
+    calls = [
+        act(world, a.address, auction, "set_pre_liquidation", a.account, True, label="opt in")
+        for a in cast.role("careful")
+    ]
+    intent = {
+        "capacity": CAPACITY * USD,
+        "largest": LARGEST * USD,
+        "premium": PREMIUM,
+        "expiry": min(until, world.now + MONTH),
+        "collateral": False,
+        "markets": 1 << ETH,
+    }
+    calls += [
+        act(world, a.address, auction, "commit_intent", a.account, intent)
+        for a in cast.role("backer")
+    ]
+    return must(world.block(calls))
+
+
+def take_back(stage: Stage, cast: Cast, committed: Collection[int]) -> list[Call]:
+    """What frees accounts whose intents still stand: revoked by the owner, released by anybody."""
+    world, auction, keeper = stage.world, "LiquidationAuction", cast.one("keeper").address
+    calls = []
+    for a in cast.role("backer"):
+        if a.account in committed:
+            calls.append(act(world, a.address, auction, "revoke_intent", a.account))
+            calls.append(act(world, keeper, auction, "release_intent", a.account))
+    return calls
 
 
 def open_wave(stage: Stage, cast: Cast, wave: int) -> list[Outcome]:

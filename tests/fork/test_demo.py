@@ -43,7 +43,10 @@ def test_demo__short_run__passes_and_writes_a_report(tmp_path: Path) -> None:
     assert facts["problems"] == []
     assert facts["blocks_proved"] > 50
     assert facts["deployment"]["checks"] > 100
-    for step in ("insolvent slice", "deleveraged", "charge", "socialised", "escrowed", "released"):
+    for step in (
+        "insolvent slice", "sale limited", "deleveraged", "divided by market", "charge",
+        "socialised", "escrowed", "released",
+    ):  # fmt: skip
         assert facts["walked"][step] > 0, step
     page = (tmp_path / "demo.html").read_text()
     assert "<script" in page
@@ -51,6 +54,9 @@ def test_demo__short_run__passes_and_writes_a_report(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "demo.json").read_text())
     assert report["verdict"]["passed"]
     assert len(report["headlines"]) == 5
+    tables = {one.get("title"): one for part in report["sections"] for one in part["blocks"]}
+    for title in ("Each step's money, in all", "Each step's money, in one case"):
+        assert {row[-1] for row in tables[title]["rows"]} <= {True, None}, title
     assert json.loads((tmp_path / "demo-deployment.json").read_text())["complete"]
     assert "blocks proved" in run.stderr
 
