@@ -143,7 +143,7 @@ def _room_of_sum(worth: uint256, claims: uint256, limit: uint256) -> uint256:
     @return 1e18, rounded down.
     """
     sum: uint256 = ((claims >> 184) & M36) * USD
-    if sum == 0:
+    if sum == 0 or worth == 0:  # nothing of it counts: a loan on collateral waits for nobody's legs
         return ONE
     span: uint256 = self._span(claims)
     used: uint256 = self._used(claims >> 136, span)

@@ -230,6 +230,25 @@ def test_sum__over_markets__bounds_all_of_them_together(rich):
     assert rich.engine.standing(both.id).room <= ONE // 1_000
 
 
+def test_sum__used_up__a_loan_without_legs_is_sold_all_the_same(rich):
+    limited(rich, percent=4_000, reserve=0, total=100_000)
+    both = rich.actor("both", quote=60_000)
+    rich.trade("ETH-PERP", both, rich.actors["maker"], 100, 2_000)
+    rich.trade("BTC-PERP", both, rich.actors["maker"], 5, 40_000)
+    loan = rich.actor("loan")
+    rich.deposit_collateral(loan, 10)
+    rich.engine.withdraw(loan.id, 14_500 * 10**6, loan, sender=loan)
+    fall(rich, 1_500)
+    rich.auction.start(both.id)
+    rich.auction.start(loan.id)
+    run_auction(rich, both.id, 60)
+    bid(rich, both)
+    assert rich.engine.standing(both.id).room <= ONE // 1_000
+    assert rich.engine.standing(loan.id).room == ONE
+    assert sold(bid(rich, loan)) > 0
+    conserves(rich)
+
+
 def test_off__nothing_is_limited_nor_claimed(rich):
     rich.govern("MarginEngine", "set_flow", (1, 0, 128, 0))
     whale = sink(rich, "whale", 400)
