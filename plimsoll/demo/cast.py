@@ -141,6 +141,6 @@ def make_cast(seed: int, ether_usd: Decimal) -> Cast:
     add("backer", "backer", usd=150_000)
     both = tuple(Trade(market, True, Decimal("3")) for market in (ETH, BTC))
     add("basket", "trader", usd=30_000, trades=both, by_leg=True)
-    both = tuple(Trade(market, True, Decimal("4.2"), wave=1) for market in (ETH, BTC))
+    both = tuple(Trade(market, True, Decimal("3.8"), wave=1) for market in (ETH, BTC))
     add("dip basket", "dip buyer", usd=6_000, trades=both)
     return Cast(made)

@@ -183,9 +183,9 @@ def _arranged(story: Story, start: int, end: int) -> str:
         "of 2; the insurance fund is thin (100,000 USD, and 14,000 of undripped income); "
         "a tenth of the depth may be sold in ten minutes in place of all of it; accounts that "
         "opted in to pre-liquidation are sold from 10 % above their line on in place of 5 %; "
-        f"keepers are down for {(end - start) // 60} minutes around the steepest fall; shortly before "
-        "it some accounts buy the dip with all the leverage they can get; no bidder ever touches "
-        f"{names}. {_silence(story)}"
+        f"keepers are down for {(end - start) // 60} minutes around the steepest fall; shortly "
+        "before it some accounts buy the dip with all the leverage they can get; no bidder ever "
+        f"touches {names}. {_silence(story)}"
     )
 
 

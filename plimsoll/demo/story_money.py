@@ -83,13 +83,13 @@ def examples(story: Story) -> Table:
     for names, one in telling(story):
         parts = sides(one, story)
         pairs = zip(purses(one.before, parts), purses(one.after, parts), strict=True)
-        label: str | None = f"{', '.join(names)}: {story.checker.names[one.account]}, {money(one)}"
+        label = f"{', '.join(names)}: {story.checker.names[one.account]}, {money(one)}"
         lines = zip((*HOLDERS, *HOUSE, f"Less: {TOKENS.lower()}"), pairs, strict=True)
         for purse, (before, after) in lines:
             if cents(before) == cents(after):
                 continue
             rows.append((label, purse, *map(usd, (before, after - before, after)), None))
-            label = None
+            label = ""
         total = sum(changes(one, story))
         rows.append((label, "Sum of changes", None, usd(total), None, conserves(one, story)))
     return Table(
@@ -115,29 +115,32 @@ def sums(story: Story) -> Table:
     rows: list[tuple[Cell, ...]] = []
     kinds = [step for step in STEPS if step not in (*PAYERS, "divided by market")]
     blocks: set[int] = set()  # two of one block are told once
-    for kind in kinds:
-        many = [one for one in of_step(story, kind) if one.block not in blocks]
+    for kind, ether in [(kind, ether) for kind in kinds for ether in (False, True)]:
+        steps = of_step(story, kind)
+        found = [one for one in steps if bool(one.before.weth[one.account]) is ether]
+        many = [one for one in found if one.block not in blocks]
         blocks |= {one.block for one in many}
         if not many:
             continue
         moved = [sum(line) for line in zip(*(changes(one, story) for one in many), strict=True)]
-        fees, tokens = moved[6] + moved[7], -moved[8]
-        cells = (*moved[:6], fees, tokens, sum(moved))
+        cells = (*moved[:5], sum(moved[5:8]), -moved[8])
         held = all(conserves(one, story) for one in many)
-        rows.append((kind, len(many), *map(cents, cells), held))
-    names = (*HOLDERS, *HOUSE[:2], "Fees, residual", TOKENS, "Left over")
+        label = f"{kind}, with ether" if ether else kind
+        rows.append((label, len(many), held, *map(cents, cells)))
+    names = ("Account", "Taker", "Other side", "Others", "Fund", "Pay, fees", "Tokens")
     return Table(
         "Each step's money, in all",
         (
             Column("Step"),
             Column("Times", Kind.INTEGER),
-            *(Column(name, Kind.NUMBER, "USD", 2) for name in names),
             Column("Conserved", Kind.CHECK),
+            *(Column(name, Kind.NUMBER, "USD", 2) for name in names),
         ),
         tuple(rows),
         "Changes over the blocks of each kind of step, summed. What an account loses to its taker "
-        "is the premium, out of it comes the fee. Left over: the changes of all claims less that "
-        "of the tokens held, checked to be under a cent at each step.",
+        "is the premium, out of it comes the fee; of accounts with ether only the debt shows that "
+        "goes with it. Conserved: the changes of all claims are that of the tokens held, to less "
+        "than a cent at each step.",
     )
 
 

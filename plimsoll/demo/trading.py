@@ -18,6 +18,7 @@ MAX = 2**256 - 1
 LOT_STEP = 1_000  # sizes are multiples of 0.001
 SLIP = 3  # 1e-4 a maker is away from the mark
 BISECTIONS = 9
+ROOM = 98  # percent of E_init a preview may take: fees, and the open interest it adds, come on top
 CAUTION = 95  # percent of the largest size that would just pass
 EXPIRY = 3_600
 CAPACITY, LARGEST = 4_000, 10_000  # USD of R that the intent takes, and of one account at most
@@ -186,7 +187,7 @@ def _pass(world: World, wishes: Sequence[Wish], tries: Sequence[int]) -> list[bo
         )
         for w, lots in zip(wishes, tries, strict=True)
     ]
-    return [m.initial_equity >= m.initial_requirement for m in world.read(views)]
+    return [m.initial_equity * ROOM >= m.initial_requirement * 100 for m in world.read(views)]
 
 
 def trade_all(
