@@ -13,8 +13,8 @@ import plimsoll  # noqa: F401  # ape has the root on its path only while it load
 
 EPILOG = """
 \b
-Exit codes: 0 ok, 1 a property broke or a loss went beyond the insurance fund, 2 usage,
-3 no price files.
+Exit codes: 0 ok, 1 a property broke, or a loss went beyond the insurance fund though keepers were
+away for less than the horizon of 30 minutes, 2 usage, 3 no price files.
 
 The bars of the real crashes are not shipped. DATA is a folder with crash/*.csv.gz as named in
 plimsoll/simulate/windows.py; the synthetic crash needs none. See docs/replays.md.

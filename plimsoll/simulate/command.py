@@ -1,6 +1,7 @@
 """What `ape run stress` does between its options and its exit code.
 
-Exit codes: 0 ok, 1 a property broke or a loss went beyond the fund, 2 usage, 3 no price files.
+Exit codes: 0 ok, 1 a property broke, or a loss went beyond the fund though keepers were away for
+less than the horizon, 2 usage, 3 no price files.
 stdout is the result, stderr the progress.
 """
 

@@ -72,13 +72,22 @@ def name_of(one: Outcome) -> str:
     return f"{one.window.name}, {outage}"
 
 
+def short_name(one: Outcome) -> str:
+    """A run's name on an axis."""
+    where = " (fall)" if one.setup.outage_at == "fall" else ""
+    return f"{one.window.name} {one.setup.outage}{where}"
+
+
 def _sentence(outcomes: Sequence[Outcome], problems: Sequence[str]) -> str:
     if problems:
         return "; ".join(problems)
     checked = sum(sum(one.checks.values()) for one in outcomes)
+    late = [name_of(one) for one in outcomes if one.tally.beyond_fund]
+    but = f" but in {', '.join(late)}" if late else ""
     return (
-        f"Nobody but the insurance fund bore a loss in {len(outcomes)} runs; {checked:,} checks of "
-        "conservation, sizes and claims held, and every deficit equals what its payers paid."
+        f"Nobody but the insurance fund bore a loss in {len(outcomes)} runs{but}; {checked:,} "
+        "checks of conservation, sizes and claims held, and every deficit equals what its payers "
+        "paid."
     )
 
 
@@ -87,15 +96,16 @@ def _headlines(outcomes: Sequence[Outcome], margins: Sequence[Effective]) -> tup
     most = max(outcomes, key=lambda one: one.tally.total("from_fund") / max(1, one.fund_before))
     share = most.tally.total("from_fund") / max(1, most.fund_before)
     sold = sum(one.tally.sold + one.tally.deleveraged for one in outcomes)
-    rates = ", ".join(f"{one.feed} {one.maintenance:.2%}/{one.initial:.2%}" for one in margins)
+    rates = ", ".join(f"{one.feed} {one.maintenance:.2%} and {one.initial:.2%}" for one in margins)
+    highest = max((one.maintenance for one in margins), default=0.0)
     return (
         Headline(
             "Loss beyond the fund", _usd(beyond), "USD", "charged and socialised, all runs",
-            Tone.BAD if beyond else Tone.GOOD, 2,
+            Tone.BAD if beyond else Tone.GOOD, 0,
         ),
         Headline("Most of the fund used", f"{share:.1%}", "", name_of(most)),
         Headline("Liquidated notional", Decimal(round(sold)), "USD", "all runs", digits=0),
-        Headline("MM/IM at median volatility", rates, "", "measured on the contracts"),
+        Headline("Highest MM at median volatility", f"{highest:.2%}", "", f"MM and IM: {rates}"),
         Headline(
             "Hedge error", f"{max(map(_hedge_error, outcomes)):.1%}", "",
             "of hedged books' notional, worst run", Tone.WARN,
@@ -129,7 +139,7 @@ def _losses(outcomes: Sequence[Outcome]) -> tuple[LossFigure, ...]:
         LossFigure(
             "Who paid",
             "USD",
-            tuple(name_of(one) for one in outcomes),
+            tuple(short_name(one) for one in outcomes),
             tuple(
                 Amount(name, tuple(_usd(one.tally.total(field)) for one in outcomes))
                 for name, field in parts

@@ -14,15 +14,15 @@ USD = 10**15
 HORIZON = 30  # minutes within which keepers are to act
 BEGIN, END = "<!-- runs -->", "<!-- /runs -->"
 HEAD = (
-    "crash", "outage", "deficit", "fund paid", "of fund", "charged", "socialised", "sold",
-    "deleveraged", "time to clear", "peak pending deficit", "auctions", "bids", "intents",
+    "crash", "outage", "deficits", "bonuses", "fund paid", "of fund", "charged", "socialised",
+    "sold", "deleveraged", "time to clear", "peak pending deficit", "auctions", "bids", "intents",
     "deleveragings (of them insolvent)", "hedge error", "CPU, memory",
 )  # fmt: skip
 
 
 def within_horizon(one: Outcome) -> bool:
-    """Whether keepers acted within the horizon."""
-    return one.setup.outage <= HORIZON
+    """Whether keepers came back before the horizon was over."""
+    return one.setup.outage < HORIZON
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[str]:
@@ -47,6 +47,7 @@ def facts(one: Outcome) -> dict[str, Any]:
         "crash": one.window.name,
         "outage_minutes": one.setup.outage,
         "outage_at": one.setup.outage_at,
+        "within_horizon": within_horizon(one),
         "outage_from": one.outage[0] if one.outage else None,
         "accounts": one.setup.accounts,
         "seed": one.setup.seed,
@@ -96,6 +97,7 @@ def row(one: Outcome) -> tuple[str, ...]:
         one.window.name,
         f"{one.setup.outage} min" + (f", {one.setup.outage_at}" if one.setup.outage else ""),
         _usd(tally.total("deficit")),
+        _usd(tally.total("bonus")),
         _usd(paid),
         f"{paid / one.fund_before:.1%}" if one.fund_before else "-",
         _usd(tally.total("charged")),

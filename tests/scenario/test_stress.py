@@ -13,10 +13,12 @@ import pytest
 from plimsoll.compiler import PROJECT_ROOT
 from plimsoll.simulate.replay import Outcome, Setup, play
 from plimsoll.simulate.table import facts, failures, markdown, row
+from plimsoll.simulate.tally import Loss
 from plimsoll.simulate.windows import WindowError, load_window
 
 DATA = PROJECT_ROOT.parent / "shared" / "data" / "market"
 BEFORE, AFTER = 3_600, 2_400  # s around the end of the steepest hour
+USD = 10**15
 SETUP = Setup(accounts=50, seed=7)
 
 
@@ -72,9 +74,15 @@ def test_stress__synthetic__same_seed_same_money() -> None:
     assert " | ".join(row(first)[:2]) in markdown([first], [])
 
 
-def test_failures__a_loss_beyond_the_fund__is_one() -> None:
+def test_failures__a_loss_beyond_the_fund__is_one_unless_keepers_missed_the_horizon() -> None:
     window = load_window("synthetic", None).cut(600, 300)
     one = play(window, Setup(accounts=20))
     assert failures([one]) == []
+    one.tally.losses.append(Loss(0, 0, "deleveraged", 3 * USD, 0, USD, 2 * USD, 0))
+    assert failures([one]) == [
+        "synthetic, 0 min of outage (crowd): expected no loss beyond the fund, got 2.00 USD"
+    ]
+    one.setup = Setup(accounts=20, outage=30)
+    assert failures([one]) == []
     one.breach = "something"
-    assert len(failures([one])) == 1
+    assert failures([one]) == ["synthetic, 30 min of outage (crowd): something"]
