@@ -40,11 +40,11 @@ REAL = CRASHES[:3]
 )
 @click.option(
     "--outage-at",
-    type=click.Choice(("crowd", "fall")),
+    type=click.Choice(("crowd", "fall", "both")),
     default="crowd",
     show_default=True,
     help="Away from when a tenth of all accounts is liquidatable at once, or from the beginning of "
-    "the worst fall of that length.",
+    "the worst fall of that length, or first the one and then the other.",
 )
 @click.option("--accounts", type=int, default=500, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the accounts.")

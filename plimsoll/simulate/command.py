@@ -86,20 +86,29 @@ def _play(options: Options, windows: list[Any], say: Callable[[str], None]) -> l
 
     outcomes = []
     for window in windows:
-        for outage in options.outages:
+        for outage, outage_at in _absences(options):
             setup = Setup(
                 outage=outage,
-                outage_at=options.outage_at,
+                outage_at=outage_at,
                 accounts=options.accounts,
                 seed=options.seed,
             )
             one = play(window, setup, say)
             say(
-                f"{window.name}, {outage} min of outage: {one.seconds:.0f} s "
+                f"{window.name}, {outage} min of outage ({outage_at}): {one.seconds:.0f} s "
                 f"({one.processor:.0f} s of processor), peak {one.memory >> 20} MB"
             )
             outcomes.append(one)
     return outcomes
+
+
+def _absences(options: Options) -> list[tuple[int, str]]:
+    """Minutes and beginning of each outage; one of no minutes has no beginning to choose."""
+    if options.outage_at != "both":
+        return [(outage, options.outage_at) for outage in options.outages]
+    return [(outage, "crowd") for outage in options.outages] + [
+        (outage, "fall") for outage in options.outages if outage
+    ]
 
 
 def _margins(outcomes: list[Any]) -> list[Any]:

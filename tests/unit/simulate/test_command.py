@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plimsoll.simulate.command import Options, run
+from plimsoll.simulate.command import Options, _absences, run
 from plimsoll.simulate.table import BEGIN, END, write
 
 SHORT = Options(crashes=("synthetic",), outages=(0,), accounts=20, hours=1, quiet=True)
@@ -45,6 +45,12 @@ def test_run__synthetic__json_and_a_report(
     page = (tmp_path / "stress.html").read_text()
     assert "Crashes replayed" in page
     assert (tmp_path / "stress.json").exists()
+
+
+def test_absences__both__no_outage_only_once() -> None:
+    options = Options(outages=(0, 5), outage_at="both")
+    assert _absences(options) == [(0, "crowd"), (5, "crowd"), (5, "fall")]
+    assert _absences(Options(outages=(0, 5), outage_at="fall")) == [(0, "fall"), (5, "fall")]
 
 
 def test_write__between_the_marks__and_nowhere_else(tmp_path: Path) -> None:
