@@ -227,7 +227,7 @@ class Expected:
         yield ("engine_state", "config", market), word
         for key, side in ((2 * market, book.sides[1]), (2 * market + 1, book.sides[-1])):
             if side.charged or side.epoch or side.window_start:
-                yield from _side(key, side)
+                yield from side_entries(key, side)
 
     def _auction(self, model: Liquidations) -> Words:
         name = "LiquidationAuction"
@@ -318,7 +318,7 @@ def _intent(account: int, intent: Intent) -> Iterator[Entry]:
     yield ("intent_book", "markets", account), intent.markets
 
 
-def _side(key: int, side: Side) -> Iterator[Entry]:
+def side_entries(key: int, side: Side) -> Iterator[Entry]:
     """A side's words; of its multipliers nothing is stored before the first shrink."""
     yield ("ledger", "side", key), side.era | side.charged << 32 | side.window_start << 88
     for epoch in range(1, side.epoch + 1):

@@ -104,7 +104,7 @@ def _receive(
 def leg_after(house: Accounts, account: int, market: int, sold: int) -> LegResult:
     """What a sale of so many lots would leave before premium and fee; all zero where none may be.
 
-    At the stored indices; `accrued()` of the house for now.
+    Cash at the stored indices: ask it of `accrued()`, whose interest is brought to the present.
     """
     a = house.account(account)
     if market not in a.markets:

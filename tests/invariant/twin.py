@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from plimsoll.evm.errors import Reverted
-from plimsoll.model.accounts import root_of
+from plimsoll.fuzz.words import head_word, hot_word, side_entries
 from plimsoll.model.cash import RAY, Cash, Rates
 from plimsoll.model.engine import House
 from plimsoll.model.engine_types import Config, Fill
 from plimsoll.model.identities import check_house
-from plimsoll.model.ledger import P_ONE, Market, Side
+from plimsoll.model.ledger import P_ONE
 from plimsoll.model.ports import AssetTerms, StandardRisk, VaultCustody
 from plimsoll.model.rounding import ModelError
 from plimsoll.model.standard_margin import Quote
@@ -266,59 +266,9 @@ class Twin:
             words["ledger", "hot", market] = hot_word(book)
             words["ledger", "book", market] = book.g + book.fees
             for key, side in ((2 * market, book.sides[1]), (2 * market + 1, book.sides[-1])):
-                words.update(side_words(key, side))
+                if side.epoch:
+                    words.update((at, word % 2**256) for at, word in side_entries(key, side))
         return words
-
-
-def head_word(a: Any) -> int:
-    """The account's head."""
-    return (
-        a.cash.shares % 2**104
-        | a.fresh << 104
-        | a.fresh_time << 184
-        | a.cash.era << 216
-        | a.mode << 224
-        | a.frozen << 226
-        | len(a.markets) << 227
-        | a.collateral << 234
-    )
-
-
-def hot_word(book: Market) -> int:
-    """The market's hot word."""
-    longs, shorts = book.sides[1], book.sides[-1]
-    return (
-        longs.x << 200
-        | (shorts.x % 2**56) << 144
-        | book.oi << 88
-        | root_of(book.oi) << 48
-        | longs.epoch << 24
-        | shorts.epoch
-    )
-
-
-def first_epoch(side: Side, era: int) -> int:
-    """The epoch with which an era began."""
-    return min(epoch for epoch, record in side.records.items() if record.era == era)
-
-
-def side_words(key: int, side: Side) -> dict[tuple[Any, ...], int]:
-    """A side's words; nothing is stored before its first shrink."""
-    words: dict[tuple[Any, ...], int] = {}
-    if side.epoch == 0:
-        return words
-    words["ledger", "side", key] = side.era | side.charged << 32 | side.window_start << 88
-    record = side.records[side.epoch]
-    words["ledger", "record", key << 24 | side.epoch] = (
-        (record.k << 102) + (record.p << 6) + record.era % 64
-    ) % 2**256
-    if side.era:
-        ended = side.ended[side.era - 1]
-        at = key << 32 | side.era - 1
-        words["ledger", "era_end", at] = ended.p | first_epoch(side, side.era) << 96
-        words["ledger", "era_gap", at] = ended.gap
-        words["ledger", "era_k", at] = ended.k
-    return words
 
 
 assert P_ONE < RAY * 2**64  # both fit the fields they are packed into

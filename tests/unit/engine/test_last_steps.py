@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from plimsoll.fuzz.words import hot_word
 from plimsoll.model.cash import ERA_FLOOR, LAST_ERA, RAY
 from plimsoll.model.engine_types import DeleverageTerms, Fill
 from plimsoll.model.standard_margin import Quote
-from tests.invariant.twin import SIGMA, START, Twin, hot_word
+from tests.invariant.twin import SIGMA, START, Twin
 
 USD = 10**15
 TOKEN = 10**6
