@@ -46,6 +46,7 @@ class AuctionQuote:
     stopped: bool
     over: bool
     priority: int  # s of auction clock until bids are open beside intents
+    room: Decimal  # largest fraction the sale limiter lets be sold now
     wait: int  # s until the sale limiter lets all that is on sale go in one slice
 
 
@@ -165,7 +166,8 @@ class LiquidationCalls(ABC):
             stopped=word.stopped,
             over=word.over,
             priority=word.priority,
-            wait=getattr(word, "wait", 0),
+            room=from_units(word.room, -18),
+            wait=word.wait,
         )
 
     def leg_quote(self, account: int, market: str | int) -> LegQuote:

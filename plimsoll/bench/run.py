@@ -230,11 +230,7 @@ def _auctions(house: House) -> Gas:
     house.insure(100_000)
     for count in (8, 1):
         before = house.snapshot()
-        liquidator = house.actor("liquidator", RICH)
-        house.open_markets(liquidator, maker, range(count), 1)
-        debtors = [house.actor(f"debtor{number}", 8_000) for number in range(2)]
-        for debtor in debtors:
-            house.open_markets(debtor, maker, range(count), 24 // count)
+        liquidator, debtors = _two_debtors(house, maker, count)
         _fall(house, debtors[1])
         for debtor in debtors:
             start = house.do(keeper, "LiquidationAuction", "start", debtor.id())
@@ -256,6 +252,16 @@ def _auctions(house: House) -> Gas:
     return gas
 
 
+def _two_debtors(house: House, maker: Actor, count: int) -> tuple[Actor, list[Actor]]:
+    """A liquidator who holds so many instruments, and two accounts alike that hold them too."""
+    liquidator = house.actor("liquidator", RICH)
+    house.open_markets(liquidator, maker, range(count), 1)
+    debtors = [house.actor(f"debtor{number}", 8_000) for number in range(2)]
+    for debtor in debtors:
+        house.open_markets(debtor, maker, range(count), 24 // count)
+    return liquidator, debtors
+
+
 def _insolvent(house: House) -> Gas:
     """Insolvent accounts of 8 and of one position: the fund pays, by market. The second alike."""
     gas: Gas = {}
@@ -263,11 +269,7 @@ def _insolvent(house: House) -> Gas:
     house.insure(1_000_000)
     for count in (8, 1):
         before = house.snapshot()
-        liquidator = house.actor("liquidator", RICH)
-        house.open_markets(liquidator, maker, range(count), 1)
-        debtors = [house.actor(f"debtor{number}", 8_000) for number in range(2)]
-        for debtor in debtors:
-            house.open_markets(debtor, maker, range(count), 24 // count)
+        liquidator, debtors = _two_debtors(house, maker, count)
         house.set_price(PRICE * 80 // 100)
         for debtor in debtors:
             house.do(keeper, "LiquidationAuction", "start", debtor.id())
