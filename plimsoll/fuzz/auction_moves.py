@@ -8,8 +8,8 @@ from __future__ import annotations
 from plimsoll.fuzz.calls import NO_LIMIT
 from plimsoll.fuzz.house_moves import HouseMoves
 from plimsoll.model.auction import NANO
+from plimsoll.model.auction_sale import exhausted
 from plimsoll.model.cash import TOK
-from plimsoll.model.liquidation import exhausted
 
 STEPS = 40  # at most so many clock steps in one rush
 

@@ -18,7 +18,7 @@ from plimsoll.model.auction import Curve
 from plimsoll.model.engine_types import Fill
 from plimsoll.model.fund import Terms, exposure_words
 from plimsoll.model.intents import Intent
-from plimsoll.model.liquidation import FOREVER
+from plimsoll.model.liquidation_state import FOREVER
 from plimsoll.model.standard_margin import Quote
 
 if TYPE_CHECKING:

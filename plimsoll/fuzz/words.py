@@ -20,7 +20,8 @@ from plimsoll.model.engine_types import Account
 from plimsoll.model.fund import Fund
 from plimsoll.model.intents import Intent
 from plimsoll.model.ledger import P_ONE, Market, Position, Side
-from plimsoll.model.liquidation import Liquidations, Run
+from plimsoll.model.liquidation import Liquidations
+from plimsoll.model.liquidation_state import Run
 from plimsoll.model.pre_liquidation import Consent
 
 Words = dict[bytes, bytes]

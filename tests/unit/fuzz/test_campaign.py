@@ -10,7 +10,7 @@ import pytest
 
 from plimsoll.fuzz import campaign, command
 from plimsoll.fuzz.campaign import Tally, play, replay, shares, shrink, twin_here
-from plimsoll.model import auction, liquidation, waterfall
+from plimsoll.model import auction, auction_sale, waterfall
 
 SEED = 5
 
@@ -60,9 +60,9 @@ DEFECTS = {
         {"deleverage"},
     ),
     "worst deficit": (
-        liquidation,
+        auction_sale,
         "worst_deficit",
-        off_by_one(liquidation.worst_deficit),
+        off_by_one(auction_sale.worst_deficit),
         {"deleverage"},
     ),
     "x of the clock": (auction, "x_at", off_by_one(auction.x_at), {"bid", "flash", "cost", "fill"}),
