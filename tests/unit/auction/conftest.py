@@ -14,6 +14,15 @@ from plimsoll.evm import Evm
 from plimsoll.model.auction import ONE, Curve, Standing
 from tests.house import deploy_auction
 
+from .legs_stage import house as house
+from .legs_stage import keeper as keeper
+from .legs_stage import legs_house as legs_house
+from .legs_stage import liquidator as liquidator
+from .legs_stage import maker as maker
+from .legs_stage import rival as rival
+from .legs_stage import stranger as stranger
+from .legs_stage import trader as trader
+
 MOCKS = Path(__file__).parents[2] / "contracts"
 USD = 10**15  # quote units
 FOREVER = 2**40

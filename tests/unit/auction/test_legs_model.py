@@ -1,7 +1,7 @@
 """Single legs on the engine beside its model: random books, every stored word compared.
 
 P2, P3, P16, P18, P20 of docs/properties.md. The auction's part of a sale is the model's here; the
-contract's is in test_legs.py.
+contract's is in test_legs_quote.py.
 """
 
 from __future__ import annotations
