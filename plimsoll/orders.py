@@ -387,6 +387,9 @@ _FILL_WITH = (
 )
 
 
+_FILL_RESIDUAL = "fill_residual((uint256,uint256,uint256,uint256),uint256)"
+
+
 def _bounded(name: str, items: Sequence[Any], bound: int) -> None:
     if len(items) > bound:
         raise OrderError(f"{name}: expected at most {bound}, got {len(items)}; split the call")
@@ -396,6 +399,12 @@ def pair_calldata(maker: SignedOrder, taker: SignedOrder, lots: int) -> bytes:
     """Calldata of `fill_pair`: one maker, one taker, `lots` lots."""
     words = (*maker, *taker, _fits("lots", lots, 64))
     return _selector(_FILL_PAIR) + b"".join(map(_word, words))
+
+
+def residual_calldata(order: SignedOrder, lots: int) -> bytes:
+    """Calldata of `fill_residual`: an order takes `lots` lots of the fund's residual."""
+    words = (*order, _fits("lots", lots, 64))
+    return _selector(_FILL_RESIDUAL) + b"".join(map(_word, words))
 
 
 def fill_calldata(

@@ -141,6 +141,20 @@ class MarketView:
 
 
 @dataclass(frozen=True)
+class Residual:
+    """What deleveraging left the fund of a market: whole lots of each side, in units.
+
+    The values, in USD, are what selling them at the mark would earn the fund.
+    """
+
+    market: str
+    longs: Decimal
+    shorts: Decimal
+    long_value: Decimal
+    short_value: Decimal
+
+
+@dataclass(frozen=True)
 class Price:
     """An index price in USD with its band; `volatility` is annualised (0.7 is 70 %)."""
 
@@ -332,6 +346,18 @@ class Protocol(LiquidationCalls):
             fees=from_quote_units(word.fees),
             status=word.status,
             state=FeedState(word.state),
+        )
+
+    def residual(self, market: str | int) -> Residual:
+        """What deleveraging left the fund of a market."""
+        number = self.market_id(market)
+        word = self.read("MarginEngine", "residual_of", number)
+        return Residual(
+            market=self.market_name(number),
+            longs=from_lots(word.longs),
+            shorts=from_lots(word.shorts),
+            long_value=from_quote_units(word.long_value),
+            short_value=from_quote_units(word.short_value),
         )
 
     def price(self, feed: str | int) -> Price:

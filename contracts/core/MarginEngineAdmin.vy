@@ -17,6 +17,7 @@ from contracts.core import engine_state
 from contracts.core import engine_views
 from contracts.core import health
 from contracts.core import ledger
+from contracts.core import residuals
 from contracts.core import sale_limiter
 from contracts.core import socialised_loss
 from contracts.core import withdrawal_escrow
@@ -33,6 +34,7 @@ initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
 initializes: sale_limiter
+initializes: residuals[ledger := ledger]
 # These keep nothing.
 # fmt: off: the formatter cannot read its own long lists back
 initializes: cash_interest[cash := cash]

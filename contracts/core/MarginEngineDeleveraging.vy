@@ -3,8 +3,8 @@
 """
 @title MarginEngineDeleveraging
 @license AGPL-3.0-only
-@notice Fourth bytecode of the margin engine: the last step, deleveraging, and by what the fund divides a
-        negative equity. Runs by delegate call on MarginEngine's storage; called directly it sees only its own
+@notice Fourth bytecode of the margin engine: the last step, deleveraging, what it leaves the fund, by what the
+        fund divides a negative equity, and how long the sale limiter makes it wait. Runs by delegate call on MarginEngine's storage; called directly it sees only its own
         empty one, where nobody is the auction.
 @custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
 """
@@ -14,9 +14,12 @@ from contracts.core import cash
 from contracts.core import cash_interest
 from contracts.core import deleveraging
 from contracts.core import engine_state
+from contracts.core import flow_views
 from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
+from contracts.core import residual_netting
+from contracts.core import residuals
 from contracts.core import sale
 from contracts.core import sale_limiter
 from contracts.core import socialised_loss
@@ -35,6 +38,7 @@ initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
 initializes: sale_limiter
+initializes: residuals[ledger := ledger]
 # These keep nothing.
 # fmt: off: the formatter cannot read its own long lists back
 initializes: cash_interest[cash := cash]
@@ -44,7 +48,8 @@ initializes: sale[
     cash := cash,
     engine_state := engine_state,
     health := health,
-    ledger := ledger
+    ledger := ledger,
+    residuals := residuals
 ]
 initializes: socialised_loss[cash := cash]
 initializes: withdrawal_escrow[cash := cash, socialised_loss := socialised_loss]
@@ -56,6 +61,7 @@ initializes: deleveraging[
     health := health,
     keeper_pay := keeper_pay,
     ledger := ledger,
+    residuals := residuals,
     sale := sale,
     socialised_loss := socialised_loss,
     withdrawal_escrow := withdrawal_escrow
@@ -68,8 +74,22 @@ initializes: account_exposures[
     ledger := ledger,
     sale := sale
 ]
+initializes: residual_netting[
+    cash := cash,
+    cash_interest := cash_interest,
+    engine_state := engine_state,
+    health := health,
+    ledger := ledger,
+    residuals := residuals
+]
+initializes: flow_views[accounts := accounts, ledger := ledger, sale_limiter := sale_limiter]
 # fmt: on
-exports: account_exposures.exposures
+exports: (
+    account_exposures.exposures,
+    flow_views.flow_wait,
+    residual_netting.net_residual,
+    residual_netting.residual_of,
+)
 
 
 NEXT: immutable(address)  # MarginEngineLegs

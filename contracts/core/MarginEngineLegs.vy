@@ -3,8 +3,8 @@
 """
 @title MarginEngineLegs
 @license AGPL-3.0-only
-@notice Fifth bytecode of the margin engine: single legs of accounts in auction, and what is set and read of the
-        sale limiter. Runs by delegate call on MarginEngine's storage; called directly it sees only its own empty
+@notice Fifth bytecode of the margin engine: single legs of accounts in auction, the sale of the fund's residual,
+        and what is set of the sale limiter, and read. Runs by delegate call on MarginEngine's storage; called directly it sees only its own empty
         one, where nobody is the auction.
 @custom:kill `set_pause(4)` by guardian or owner stops all but exits; a market ends by `wind_down`.
 """
@@ -13,9 +13,12 @@ from contracts.core import cash
 from contracts.core import cash_interest
 from contracts.core import engine_state
 from contracts.core import flow_settings
+from contracts.core import flow_views
 from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
+from contracts.core import residual_sale
+from contracts.core import residuals
 from contracts.core import sale
 from contracts.core import sale_limiter
 from contracts.core import single_leg
@@ -32,6 +35,7 @@ initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
 initializes: sale_limiter
+initializes: residuals[ledger := ledger]
 # These keep nothing.
 # fmt: off: the formatter cannot read its own long lists back
 initializes: cash_interest[cash := cash]
@@ -41,7 +45,8 @@ initializes: sale[
     cash := cash,
     engine_state := engine_state,
     health := health,
-    ledger := ledger
+    ledger := ledger,
+    residuals := residuals
 ]
 initializes: single_leg[
     accounts := accounts,
@@ -50,24 +55,34 @@ initializes: single_leg[
     health := health,
     keeper_pay := keeper_pay,
     ledger := ledger,
+    residuals := residuals,
     sale := sale,
     sale_limiter := sale_limiter
 ]
 initializes: flow_settings[
     ownable := ownable,
+    engine_state := engine_state,
+    health := health,
+    sale_limiter := sale_limiter
+]
+initializes: residual_sale[
     accounts := accounts,
+    cash := cash,
+    cash_interest := cash_interest,
     engine_state := engine_state,
     health := health,
     ledger := ledger,
-    sale_limiter := sale_limiter
+    residuals := residuals,
+    sale := sale
 ]
+initializes: flow_views[accounts := accounts, ledger := ledger, sale_limiter := sale_limiter]
 # fmt: on
 exports: (
     flow_settings.set_flow,
     flow_settings.refresh_flow,
-    flow_settings.flow_of,
-    flow_settings.flow_wait,
+    flow_views.flow_of,
     sale_limiter.claims,
+    residual_sale.fill_residual,
 )
 
 

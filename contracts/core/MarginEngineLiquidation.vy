@@ -16,6 +16,8 @@ from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
+from contracts.core import realisation
+from contracts.core import residuals
 from contracts.core import sale
 from contracts.core import sale_limiter
 from contracts.core import slice_sale
@@ -35,6 +37,7 @@ initializes: ledger
 initializes: health[accounts := accounts, cash := cash, ledger := ledger]
 initializes: engine_state
 initializes: sale_limiter
+initializes: residuals[ledger := ledger]
 # These keep nothing.
 # fmt: off: the formatter cannot read its own long lists back
 initializes: account_standing[
@@ -51,7 +54,8 @@ initializes: sale[
     cash := cash,
     engine_state := engine_state,
     health := health,
-    ledger := ledger
+    ledger := ledger,
+    residuals := residuals
 ]
 initializes: socialised_loss[cash := cash]
 initializes: withdrawal_escrow[cash := cash, socialised_loss := socialised_loss]
@@ -62,11 +66,22 @@ initializes: slice_sale[
     health := health,
     keeper_pay := keeper_pay,
     ledger := ledger,
+    residuals := residuals,
     sale := sale,
     sale_limiter := sale_limiter,
     withdrawal_escrow := withdrawal_escrow
 ]
+initializes: realisation[
+    accounts := accounts,
+    cash := cash,
+    cash_interest := cash_interest,
+    engine_state := engine_state,
+    health := health,
+    ledger := ledger,
+    residuals := residuals
+]
 # fmt: on
+exports: realisation.realise
 
 NEXT: immutable(address)  # MarginEngineAdmin
 

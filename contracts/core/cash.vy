@@ -97,6 +97,20 @@ def _to_fund(amount: uint256):
 
 
 @internal
+def _fund_bears(earned: int256):
+    """
+    @notice Books what the insurance fund earned, as income, or lost. FundEmpty where it cannot pay that.
+    @param earned Quote units; the other side of it is booked by the caller.
+    """
+    if earned >= 0:
+        self._to_fund(convert(earned, uint256))
+        return
+    loss: uint256 = convert(-earned, uint256)
+    errors._require(loss <= self._fund(), errors.FUND_EMPTY)
+    self._set_fund(self._fund() - loss)
+
+
+@internal
 @view
 def _fund() -> uint256:
     """

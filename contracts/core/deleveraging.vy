@@ -13,6 +13,7 @@ from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
+from contracts.core import residuals
 from contracts.core import sale
 from contracts.core import socialised_loss
 from contracts.core import withdrawal_escrow
@@ -27,6 +28,7 @@ uses: engine_state
 uses: health
 uses: keeper_pay
 uses: ledger
+uses: residuals
 uses: sale
 uses: socialised_loss
 uses: withdrawal_escrow
@@ -60,7 +62,7 @@ def _close_legs(account: uint256, head: int256, w: uint256) -> (int256, DynArray
         lots: int256 = 0
         g: int256 = 0
         spill: int256 = 0
-        lots, g, spill = ledger._load(account, m, hot, basis)
+        lots, g, spill = residuals._touch(account, m, hot, basis)
         x: int256 = ledger._x_long(hot)
         if lots < 0:
             x = ledger._x_short(hot)

@@ -147,23 +147,56 @@ def _load(
     @return Lots; g; and where no whole lot is left, the g that goes to cash (lots and g are 0 then).
     """
     p: int256 = self.positions[account][market]
-    lots: int256 = p >> 192
-    if lots == 0:
-        return 0, 0, 0
-    g: int256 = (p << 64) >> 128
-    epoch: int256 = (hot >> 24) & M24
-    gap: int256 = basis - (hot >> 200)
-    key: uint256 = market * 2
-    if lots < 0:
-        epoch = hot & M24
-        gap = basis - ((hot << 56) >> 200)
-        key += 1
-    if epoch == p & M24:
-        return lots, g, 0
-    lots, g = self._replay(key, convert(p & M24, uint256), convert(epoch, uint256), lots, g, gap)
+    if self._current(p, hot):
+        return p >> 192, (p << 64) >> 128, 0
+    lots: int256 = 0
+    g: int256 = 0
+    over: uint256 = 0
+    lots, g, over = self._follow(p, market, hot, basis)
     if lots == 0:
         return 0, 0, g
     return lots, g, 0
+
+
+@internal
+@pure
+def _current(p: int256, hot: int256) -> bool:
+    """
+    @notice Whether a position was written under its side's epoch, or there is none.
+    @param p The position's word.
+    @param hot The market's hot word.
+    """
+    if p < 0:
+        return (hot ^ p) & M24 == 0
+    return p == 0 or ((hot >> 24) ^ p) & M24 == 0
+
+
+@internal
+@view
+def _follow(p: int256, market: uint256, hot: int256, basis: int256) -> (int256, int256, uint256):
+    """
+    @notice Carries a position to its side's epoch.
+    @param p The position's word, not current.
+    @param market Market id.
+    @param hot The market's hot word.
+    @param basis Mark minus funding index, ticks.
+    @return As `_replay`.
+    """
+    epoch: int256 = (hot >> 24) & M24
+    gap: int256 = basis - (hot >> 200)
+    key: uint256 = market * 2
+    if p < 0:
+        epoch = hot & M24
+        gap = basis - ((hot << 56) >> 200)
+        key += 1
+    return self._replay(
+        key,
+        convert(p & M24, uint256),
+        convert(epoch, uint256),
+        p >> 192,
+        (p << 64) >> 128,
+        gap,
+    )
 
 
 @internal
@@ -201,7 +234,7 @@ def _era(key: uint256, epoch: uint256, record: int256, last: uint256) -> uint256
 @view
 def _replay(
     key: uint256, epoch: uint256, now: uint256, lots: int256, g: int256, gap: int256
-) -> (int256, int256):
+) -> (int256, int256, uint256):
     """
     @notice Carries a position through the shrinks since `epoch`: closed lots at the prices they closed at, the
             fraction of a lot left over sold to the fund at mark. One floor per era crossed. An ended era divides by
@@ -212,7 +245,7 @@ def _replay(
     @param lots Signed lots.
     @param g Quote units.
     @param gap Mark minus index of the side, now.
-    @return Lots and g now.
+    @return Lots and g now; the fraction of a lot left over in the era that runs, 2^-24, rounded down.
     """
     sign: int256 = 1
     if lots < 0:
@@ -224,6 +257,7 @@ def _replay(
     last: uint256 = self.side[key] & (2**32 - 1)
     first: uint256 = self._era(key, epoch, start, last)
     out: int256 = g
+    over: uint256 = 0
     for era: uint256 in range(first, min(last, first + 3) + 1, bound=4):
         to_p: uint256 = 0
         to_k: int256 = 0
@@ -239,6 +273,8 @@ def _replay(
         # Bounds: a < 2^56, P <= 2^95, |K| < 2^95 * 2^58, so every product stays below 2^210.
         product: uint256 = a * to_p
         rest: int256 = convert(product % from_p, int256)
+        if era == last:
+            over = unsafe_div(convert(rest, uint256) << 24, from_p)  # rest < P <= 2^95
         earned: int256 = convert(a, int256) * (to_k - from_k) + rest * at
         out += rounding._div_floor(sign * earned, convert(from_p, int256))
         a = product // from_p
@@ -246,7 +282,7 @@ def _replay(
         from_k = 0
         if a == 0:
             break
-    return sign * convert(a, int256), out
+    return sign * convert(a, int256), out, over
 
 
 @internal

@@ -10,6 +10,7 @@ from contracts.core import cash
 from contracts.core import engine_state
 from contracts.core import health
 from contracts.core import ledger
+from contracts.core import residuals
 from contracts.interfaces import ICollateralVault
 from contracts.interfaces import IMarginEngine
 from contracts.interfaces import IRiskModel
@@ -21,6 +22,7 @@ uses: cash
 uses: engine_state
 uses: health
 uses: ledger
+uses: residuals
 
 
 @internal
@@ -76,7 +78,7 @@ def _receive(
     change: int256 = 0
     closed: int256 = 0
     had: bool = ledger.positions[bidder][market] != 0
-    lots, g, spill = ledger._load(bidder, market, hot, basis)
+    lots, g, spill = residuals._touch(bidder, market, hot, basis)
     lots, g, earned, change, closed = ledger._join(lots, g, sold, g_in, hot)
     h: int256 = head
     if had != (lots != 0):

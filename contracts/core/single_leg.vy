@@ -14,6 +14,7 @@ from contracts.core import cash_interest
 from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
+from contracts.core import residuals
 from contracts.core import sale
 from contracts.core import sale_limiter
 from contracts.interfaces import IMarginEngine
@@ -27,6 +28,7 @@ uses: cash_interest
 uses: health
 uses: keeper_pay
 uses: ledger
+uses: residuals
 uses: sale
 uses: sale_limiter
 
@@ -99,7 +101,7 @@ def _sell_leg(
     lots: int256 = 0
     g: int256 = 0
     spill: int256 = 0
-    lots, g, spill = ledger._load(account, t.market, hot, basis)
+    lots, g, spill = residuals._touch(account, t.market, hot, basis)
     # No lots, no sale: what a leg without a whole lot is worth goes with a slice.
     errors._require(t.lots != 0 and t.lots <= convert(abs(lots), uint256), errors.BAD_FRACTION)
     claims: uint256 = sale_limiter.claims

@@ -11,6 +11,7 @@ from contracts.core import cash_interest
 from contracts.core import health
 from contracts.core import keeper_pay
 from contracts.core import ledger
+from contracts.core import residuals
 from contracts.core import sale
 from contracts.core import sale_limiter
 from contracts.core import withdrawal_escrow
@@ -26,6 +27,7 @@ uses: cash_interest
 uses: health
 uses: keeper_pay
 uses: ledger
+uses: residuals
 uses: sale
 uses: sale_limiter
 uses: withdrawal_escrow
@@ -58,7 +60,7 @@ def _slice_leg(
     lots: int256 = 0
     g: int256 = 0
     spill: int256 = 0
-    lots, g, spill = ledger._load(account, market, hot, basis)
+    lots, g, spill = residuals._touch(account, market, hot, basis)
     sold: int256 = 0
     gm: int256 = 0
     worth: uint256 = 0

@@ -121,6 +121,7 @@ BAD_CURVE: constant(uint256) = 2672659157  # BadCurve()
 COOLDOWN: constant(uint256) = 2960666103  # Cooldown()
 DEFICIT_OPEN: constant(uint256) = 1253486173  # DeficitOpen()
 NO_SHARES: constant(uint256) = 3004631163  # NoShares()
+NO_RESIDUAL: constant(uint256) = 3200541026  # NoResidual()
 FUND_EMPTY: constant(uint256) = 801179776  # FundEmpty()
 
 # orders

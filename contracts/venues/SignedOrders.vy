@@ -228,6 +228,42 @@ def fill_with(
 
 
 @external
+def fill_residual(order: ISignedOrders.SignedOrder, lots: uint256):
+    """
+    @notice Fills an order out of what deleveraging left the insurance fund of the market: the order takes, at the edge
+            of the oracle's band that is good for the fund.
+    @dev    Callable by whom the order allows, as for `fill_pair`. Errors: Expired, BadArgument, BadSignature,
+            NotMatcher, ZeroAmount, OrderPostOnly, OrderReduceOnly (such an order is not filled here), BadNonce,
+            OrderFilled, and the engine's (NoResidual, OrderPrice, ...).
+    @param order Order in wire form (see ISignedOrders).
+    @param lots Lots of the fill; whole lots only, the engine's `residual_of` tells how many there are.
+    """
+    account: uint256 = order.account
+    terms: uint256 = order.terms
+    digest: bytes32 = self._admit(signatures._domain(), account, terms)
+    operator: address = self._key(account, terms, order.r, order.vs, digest)
+    self._require_matcher(terms & NO_ROLE == 0)
+    if lots == 0:
+        errors._fail(errors.ZERO_AMOUNT)
+    if lots > U64:
+        errors._fail(errors.ORDER_FILLED)
+    if (terms >> POST_ONLY) & 1 != 0:
+        errors._fail(errors.ORDER_POST_ONLY)
+    if (terms >> REDUCE_ONLY) & 1 != 0:
+        errors._fail(errors.ORDER_REDUCE_ONLY)
+    order_ring._take(account, (terms >> NONCE) & U64, lots, (terms >> LOTS) & U64)
+    signed: int256 = convert(lots, int256)
+    if (terms >> BUY) & 1 == 0:
+        signed = -signed
+    price: uint256 = extcall ENGINE.fill_residual(
+        account, terms & U16, signed, (terms >> PRICE) & U56
+    )
+    if operator != empty(address):
+        extcall ENGINE.use_operator(account, operator, terms & U16, signed, price)
+    log ISignedOrders.ResidualMatched(account=account, nonce=(terms >> NONCE) & U64)
+
+
+@external
 def cancel(account: uint256, nonce: uint256):
     """
     @notice Kills one order. Positions and what was filled already stay.

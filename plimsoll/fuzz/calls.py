@@ -19,6 +19,7 @@ from plimsoll.model.engine_types import Fill
 from plimsoll.model.fund import Terms, exposure_words
 from plimsoll.model.intents import Intent
 from plimsoll.model.liquidation_state import FOREVER
+from plimsoll.model.residuals import residual_of as counted
 from plimsoll.model.standard_margin import Quote
 
 if TYPE_CHECKING:
@@ -209,6 +210,32 @@ def realise(twin: Twin, number: int, market: int, who: int) -> Both:
         twin.house.realise(account, market, int(sender, 16))
 
     return model, sent(twin.stand.engine.realise, (account, market), sender)
+
+
+def residual(twin: Twin, number: int, market: int, lots: int, limit: int) -> Both:
+    """An account takes lots of the fund's residual."""
+    args = (twin.stand.ids[number], market, lots, limit)
+    return (
+        lambda: twin.house.fill_residual(*args),
+        sent(twin.stand.engine.fill_residual, args, twin.stand.venue),
+    )
+
+
+def net(twin: Twin, market: int) -> Both:
+    """The fund's residual of both sides is closed against itself."""
+    return (
+        lambda: twin.house.net_residual(market),
+        sent(twin.stand.engine.net_residual, (market,), twin.stand.keepers[0]),
+    )
+
+
+def residual_of(twin: Twin, market: int) -> Both:
+    """The view of it."""
+
+    def chain() -> Any:
+        return tuple(twin.stand.engine.residual_of(market))
+
+    return lambda: tuple(counted(twin.house.book(market), twin.basis(market))), chain
 
 
 def release(twin: Twin, number: int) -> Both:
@@ -523,6 +550,7 @@ CALLS: dict[str, Callable[..., Both]] = {
     for function in (
         *(quote, wait, curve, caps, pause, status, wind_down, flow, refresh),
         *(deposit, withdraw, coin_in, coin_out, mode, settle, realise, release, recover, fees),
+        *(residual, net, residual_of),
         *(insure, sponsor, budget, ask, redeem, fund_sync),
         *(start, bid, flash, leg, end, deleverage, sync, opt, pre),
         *(commit, revoke, unlock, fill, look, cost, leg_quote),

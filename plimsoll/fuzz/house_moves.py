@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from plimsoll.fuzz.draw import Draw
 from plimsoll.model.accounts import root_of
+from plimsoll.model.residuals import residual_of
 from plimsoll.model.standard_margin import IM_SCALE, Leg, leg_margin
 
 OK, STALE, HALTED = 0, 2, 3
@@ -96,6 +97,34 @@ class HouseMoves(Draw):
         fill = self._fill(number, 0, self.rnd.choice(self.markets), budget, room)
         if fill is not None:
             self.do("settle", fill)
+
+    def _residual(self) -> None:
+        """What deleveraging left the fund is told, taken by somebody, or netted."""
+        rnd, house = self.rnd, self.twin.house
+        shrunk = [m for m in self.markets if any(s.epoch for s in house.book(m).sides.values())]
+        market = rnd.choice(shrunk or self.markets)
+        if rnd.random() < 0.7:
+            self._follow(market)
+        self.do("residual_of", market)
+        there = residual_of(house.book(market), self.twin.basis(market))
+        if (min(there.longs, there.shorts) and rnd.random() < 0.6) or rnd.random() < 0.05:
+            self.do("net", market)
+            return
+        lots = there.longs or -there.shorts or rnd.choice((-1, 1))
+        lots = rnd.choices((lots, 1 if lots > 0 else -1, 2 * lots), (6, 3, 1))[0]
+        mark = self.twin.quotes[market + 1].mark
+        limit = rnd.choices((mark * 2 if lots > 0 else 1, mark), (5, 1))[0]
+        for number in rnd.sample(range(self.number), self.number):
+            if not self.do("residual", number, market, lots, limit)[0] or rnd.random() < 0.3:
+                return
+
+    def _follow(self, market: int) -> None:
+        """Holders trade a lot with each other, which carries them over the last shrinks."""
+        house, ids, mark = self.twin.house, self.twin.stand.ids, self.twin.quotes[market + 1].mark
+        holders = [i for i in range(self.number) if house.position(ids[i], market).lots]
+        self.rnd.shuffle(holders)
+        for buyer, seller in zip(holders[::2], holders[1::2], strict=False):
+            self.do("settle", [market, buyer, seller, 1, mark, 0])
 
     def _wind(self) -> None:
         """A market is wound down."""

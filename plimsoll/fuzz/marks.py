@@ -15,6 +15,7 @@ SALES = {
     "flash": "sold with a callback",
     "leg": "leg sold",
 }
+RESIDUAL = {"residual": "residual sold", "net": "residual netted"}
 
 
 def _used(twin: Twin) -> tuple[int, ...]:
@@ -32,6 +33,7 @@ class Marks:
         self.owed, self.pot = cash.owed, cash.pot
         self.coins, self.used = 0, _used(twin)
         self.sides: list[tuple[int, int, int]] = []
+        self.counted = self._counted()
         if self.name == "deleverage":
             self.coins = twin.house.account(twin.stand.ids[call[1]]).collateral
             self.account = twin.stand.ids[call[1]]
@@ -40,6 +42,9 @@ class Marks:
     def _sides(self) -> Iterator[Side]:
         for book in self.twin.house.markets.values():
             yield from book.sides.values()
+
+    def _counted(self) -> int:
+        return sum(side.counted.shares for side in self._sides())
 
     def met(self, value: Any) -> Iterator[str]:
         """Steps that the call came to; `value` is what the model returned."""
@@ -50,10 +55,14 @@ class Marks:
                 yield "counted against the flow"
             if value < 0 and self.name != "leg":
                 yield "insurance"
+        elif self.name in RESIDUAL:
+            yield RESIDUAL[self.name]
         elif self.name == "pre":
             yield "pre-liquidated"
         elif isinstance(value, DeleverageResult):
             yield from self._closed(value)
+        if self._counted() > self.counted:
+            yield "residual counted"
         if cash.hole > self.hole:
             yield "hole"
         if cash.era > self.era:

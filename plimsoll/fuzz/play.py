@@ -51,6 +51,7 @@ OTHERS = {
     "insure": 1,
     "leave": 1,
     "budget": 1,
+    "residual": 3,
     "pause": 0.5,
     "flow": 0.5,
     "wind": 0.5,
@@ -77,6 +78,8 @@ class Play(AuctionMoves, MoneyMoves):
                     self.do("start", account, self._anybody())
             for _ in range(self.rnd.randrange(2, 10)):
                 self._move()
+        if self.seen["= deleveraged"]:
+            self._residual()
         if self.seen["= deleveraged"] > 1:
             self.seen["= deleveraged again"] += 1
         self.twin.check()

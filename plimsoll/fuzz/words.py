@@ -19,7 +19,7 @@ from plimsoll.model.engine import House
 from plimsoll.model.engine_types import Account
 from plimsoll.model.fund import Fund
 from plimsoll.model.intents import Intent
-from plimsoll.model.ledger import P_ONE, Market, Position, Side
+from plimsoll.model.ledger import P_ONE, Counted, Market, Position, Side
 from plimsoll.model.liquidation import Liquidations
 from plimsoll.model.liquidation_state import Run
 from plimsoll.model.pre_liquidation import Consent
@@ -227,6 +227,10 @@ class Expected:
         word = self.config_words[market] | status << 168 | book.fees << 177
         yield ("engine_state", "config", market), word
         for key, side in ((2 * market, book.sides[1]), (2 * market + 1, book.sides[-1])):
+            if side.counted != Counted():
+                found = side.counted
+                word = found.cost << 104 | found.shares << 16 | found.era
+                yield ("residuals", "words", key), word
             if side.charged or side.epoch or side.window_start:
                 yield from side_entries(key, side)
 

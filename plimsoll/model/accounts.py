@@ -187,7 +187,7 @@ class Accounts:
                 if stored.epoch == book.side(stored.lots).epoch:
                     lots, g = stored.lots, stored.g
                 else:
-                    lots, g, spill = book.touch(stored, self.peek(market)[0])
+                    lots, g, spill, _ = book.touch(stored, self.peek(market)[0])
                     loose += spill
             if lots == 0:
                 continue
@@ -284,7 +284,7 @@ class Accounts:
         a, parts = self.account(account), []
         for market in sorted(a.markets):
             book, (basis, quote) = self.book(market), self.peek(market)
-            lots, g, spill = book.touch(self.position(account, market), basis)
+            lots, g, spill, _ = book.touch(self.position(account, market), basis)
             value = lots * (basis - book.side(lots).x) + g + spill
             parts.append((market, abs(lots) * quote.mark + max(-value, 0)))
         owed = -self.cash.value(a.cash)

@@ -170,6 +170,14 @@ class Cash:
         """Income of the fund; a loss that waits for income comes first."""
         self.set_fund(self.fund + self.income(amount))
 
+    def fund_bears(self, earned: int) -> None:
+        """What the fund earned, as income, or lost (qu)."""
+        if earned >= 0:
+            self.to_fund(earned)
+            return
+        require(-earned <= self.fund, "FundEmpty")
+        self.set_fund(self.fund + earned)
+
     def drip(self, now: int) -> None:
         """Pay what is due of the pot into the supply index, after `accrue`."""
         if not self.recovering:

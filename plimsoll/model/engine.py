@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from plimsoll.model import single_leg, waterfall
+from plimsoll.model import residual_sale, residuals, single_leg, waterfall
 from plimsoll.model.accounts import DEGRADED, Accounts, owner_of
 from plimsoll.model.cash import TOK
 from plimsoll.model.engine_types import (
@@ -222,7 +222,7 @@ class House(Accounts):
 
     def _book_side(self, account: int, market: int, add: int, g_in: int, basis: int) -> Booked:
         book, had = self.book(market), (account, market) in self.positions
-        lots, g, spill = book.touch(self.position(account, market), basis)
+        lots, g, spill, _ = residuals.touch(book, self.position(account, market), basis)
         joined = book.join(lots, g, add, g_in)
         self.store(account, market, joined.lots, joined.g)
         return Booked(Position(lots, g), spill, joined, had, joined.closed == abs(add))
@@ -267,7 +267,7 @@ class House(Accounts):
         require(quote.state <= DEGRADED, "StalePrice")
         require((account, market) in self.positions, "NothingToRealise")
         book = self.book(market)
-        lots, g, spill = book.touch(self.position(account, market), basis)
+        lots, g, spill, _ = residuals.touch(book, self.position(account, market), basis)
         v = book.value(lots, g, basis) + spill  # either is 0
         balance = self.cash.value(a.cash)
         final = self.configs[market].status == CLOSED
@@ -426,6 +426,16 @@ class House(Accounts):
     def leg_after(self, account: int, market: int, lots: int) -> LegResult:
         """What a sale of so many lots of a leg would leave now, before premium and fee."""
         return single_leg.leg_after(self.accrued(), account, market, lots)
+
+    @transaction
+    def fill_residual(self, account: int, market: int, lots: int, limit: int) -> int:
+        """Sell signed lots of the fund's residual to an account; the price (ticks)."""
+        return residual_sale.fill_residual(self, account, market, lots, limit)
+
+    @transaction
+    def net_residual(self, market: int) -> int:
+        """Close the fund's residual of both sides against each other; lots closed of either."""
+        return residual_sale.net_residual(self, market)
 
     @transaction
     def deleverage(self, account: int, buyer: int, t: DeleverageTerms) -> DeleverageResult:

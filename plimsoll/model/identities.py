@@ -12,7 +12,8 @@ from fractions import Fraction
 
 from plimsoll.model.cash import RAY, TOK
 from plimsoll.model.engine import House
-from plimsoll.model.ledger import Market, Position
+from plimsoll.model.ledger import PARTS, Market, Position
+from plimsoll.model.residuals import P_BITS, held
 
 
 def conservation_gap(house: House) -> int:
@@ -93,7 +94,8 @@ def exact(book: Market, position: Position, basis: int) -> tuple[Fraction, Fract
 def check_market(book: Market, positions: list[Position], basis: int) -> None:
     """P3 and P4 for one market: sizes sum to zero, the aggregate equals the brute force.
 
-    The fund's residual is what holders do not own, by difference; it is never negative.
+    The fund's residual is what holders do not own, by difference; it is never negative, nor less
+    than what is counted of it.
     """
     longs, shorts = book.sides[1], book.sides[-1]
     assert longs.oi == shorts.oi >= 0, f"sides: {longs.oi} long, {shorts.oi} short"
@@ -111,6 +113,9 @@ def check_market(book: Market, positions: list[Position], basis: int) -> None:
         total += lazy
     residual = {s: book.sides[s].oi - own[s] for s in (1, -1)}
     assert min(residual.values()) >= 0, f"residual lots: {residual}"
+    for sign, side in book.sides.items():
+        counted = Fraction(held(side).shares * side.p, 1 << P_BITS + PARTS)
+        assert counted <= residual[sign], f"counted {float(counted)} of {float(residual[sign])}"
     brute = (
         total
         + residual[1] * (basis - longs.x)

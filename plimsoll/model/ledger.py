@@ -26,6 +26,7 @@ LOTS_LIMIT = 2**56
 G_LIMIT = 2**126  # with charges folded in, g still fits an int128
 X_LIMIT = 2**55
 FEES_LIMIT = 2**79
+PARTS = 24  # bits of a lot's fraction that are counted
 
 
 class Position(NamedTuple):
@@ -53,11 +54,26 @@ class Ended(NamedTuple):
 
 
 class Touched(NamedTuple):
-    """A position brought to now: lots and g, or, where no whole lot is left, what goes to cash."""
+    """A position brought to now: lots and g, or, where no whole lot is left, what goes to cash.
+
+    `over` is the fraction of a lot that is the fund's then, 2^-24, of the running era alone.
+    """
 
     lots: int
     g: int
     spill: int
+    over: int = 0
+
+
+class Counted(NamedTuple):
+    """What is counted as the fund's of a side (residuals.py): shares, their cost, their era."""
+
+    shares: int = 0
+    cost: int = 0
+    era: int = 0
+
+
+NOTHING_COUNTED = Counted()
 
 
 class Joined(NamedTuple):
@@ -85,6 +101,7 @@ class Side:
     window_start: int = 0  # s
     records: dict[int, Record] = field(default_factory=dict)
     ended: dict[int, Ended] = field(default_factory=dict)
+    counted: Counted = NOTHING_COUNTED
 
 
 @dataclass
@@ -142,20 +159,23 @@ class Market:
         side = self.side(lots)
         if epoch == side.epoch:
             return Touched(lots, g, 0)
-        a, g = self._replay(side, abs(lots), g, epoch, basis)
-        return Touched(side.sign * a, g, 0) if a else Touched(0, 0, g)
+        a, g, over = self._replay(side, abs(lots), g, epoch, basis)
+        return Touched(side.sign * a, g, 0, over) if a else Touched(0, 0, g, over)
 
-    def _replay(self, side: Side, a: int, g: int, epoch: int, basis: int) -> tuple[int, int]:
+    def _replay(self, side: Side, a: int, g: int, epoch: int, basis: int) -> tuple[int, int, int]:
         """Carry a (unsigned lots) and g through the shrinks since `epoch`, one floor per era."""
         p0, k0, era = side.records[epoch]
+        over = 0
         while a:
             p1, k1, gap = side.ended[era] if era < side.era else (side.p, side.k, basis - side.x)
             a_new, rest = divmod(a * p1, p0)
+            if era == side.era:
+                over = (rest << PARTS) // p0
             g += div_floor(side.sign * (a * (k1 - k0) + rest * gap), p0)
             a, era, p0, k0 = a_new, era + 1, self.p_one, 0
             if era > side.era:
                 break
-        return a, g
+        return a, g, over
 
     # -- changing
 

@@ -6,11 +6,13 @@ Functions on the engine's state for `House` to wrap into all-or-nothing calls; b
 
 from __future__ import annotations
 
+from plimsoll.model import residuals
 from plimsoll.model.accounts import DEGRADED, Accounts
 from plimsoll.model.engine_types import CLOSED, ISOLATED, Account, LegResult, LegTerms
 from plimsoll.model.rounding import require
+from plimsoll.model.sale import receive, require_bidder
 from plimsoll.model.standard_margin import Assessment, Quote
-from plimsoll.model.waterfall import pay_keepers, require_bidder
+from plimsoll.model.waterfall import pay_keepers
 
 NANO = 10**9
 
@@ -47,7 +49,7 @@ def sell_leg(house: Accounts, account: int, bidder: int, t: LegTerms) -> LegResu
     book = house.book(t.market)
     basis, quote = house.quote(t.market)
     require(_live(quote), "StalePrice")
-    lots, g, _ = book.touch(house.position(account, t.market), basis)
+    lots, g, _, _ = residuals.touch(book, house.position(account, t.market), basis)
     require(0 < t.lots <= abs(lots), "BadFraction")
     limiter = house.limiter
     require(t.lots <= limiter.lots(account, t.market, t.lots, house.now), "Throttled")
@@ -57,7 +59,8 @@ def sell_leg(house: Accounts, account: int, bidder: int, t: LegTerms) -> LegResu
     a = house.with_fresh(house.hold(a, t.market, lots != sold), value)
     a = house.credit(a, value)
     house.store(account, t.market, lots - sold, g - gm)
-    b, dg = _receive(house, bidder, t.market, sold, gm - value, basis)
+    b, dg = receive(house, bidder, house.account(bidder), t.market, sold, gm - value, basis)
+    book.side(sold).oi -= abs(sold)
     book.book(dg - gm)
     house.accounts[account] = a
     found = house.assess(account, a)
@@ -85,22 +88,6 @@ def sell_leg(house: Accounts, account: int, bidder: int, t: LegTerms) -> LegResu
     return result
 
 
-def _receive(
-    house: Accounts, bidder: int, market: int, sold: int, g_in: int, basis: int
-) -> tuple[Account, int]:
-    """The bidder's head with lots at mark, opposite ones closed; the change of G."""
-    book, b = house.book(market), house.account(bidder)
-    theirs = book.touch(house.position(bidder, market), basis)
-    joined = book.join(theirs.lots, theirs.g, sold, g_in)
-    book.sides[1 if sold > 0 else -1].oi -= abs(sold)
-    book.apply_join(sold, joined.closed)
-    b = house.hold(b, market, joined.lots != 0)
-    earned = joined.cash + theirs.spill
-    b = house.credit(house.with_fresh(b, earned), earned)
-    house.store(bidder, market, joined.lots, joined.g)
-    return b, joined.dg - theirs.spill
-
-
 def leg_after(house: Accounts, account: int, market: int, sold: int) -> LegResult:
     """What a sale of so many lots would leave before premium and fee; all zero where none may be.
 
@@ -111,7 +98,7 @@ def leg_after(house: Accounts, account: int, market: int, sold: int) -> LegResul
         return LegResult()
     book = house.book(market)
     basis, quote = house.peek(market)
-    lots, g, _ = book.touch(house.position(account, market), basis)
+    lots, g, _, _ = book.touch(house.position(account, market), basis)
     if sold > abs(lots) or lots == 0 or not _live(quote):
         return LegResult()
     part, gm = book.part(lots, g, sold)

@@ -5,7 +5,8 @@ Functions on the engine's state for `House` to wrap into all-or-nothing calls; m
 
 from __future__ import annotations
 
-from plimsoll.model.accounts import DEGRADED, Accounts
+from plimsoll.model import residuals
+from plimsoll.model.accounts import Accounts
 from plimsoll.model.cash import TOK
 from plimsoll.model.engine_types import (
     CLOSED,
@@ -19,6 +20,7 @@ from plimsoll.model.engine_types import (
     SliceTerms,
 )
 from plimsoll.model.rounding import div_floor, div_up, require
+from plimsoll.model.sale import receive, require_bidder
 
 ONE = 10**18
 MAX_CHARGE = 2**50
@@ -110,7 +112,7 @@ def _slice_leg(
     """
     book = house.book(market)
     basis, _ = house.quote(market)
-    lots, g, spill = book.touch(house.position(account, market), basis)
+    lots, g, spill, _ = residuals.touch(book, house.position(account, market), basis)
     sold = gm = worth = 0
     if lots:
         sold, gm = book.part(lots, g, div_up(abs(lots) * fraction, ONE))
@@ -120,17 +122,9 @@ def _slice_leg(
     house.store(account, market, lots - sold, g - gm)
     dg = -gm - spill
     if sold:
-        theirs = book.touch(house.position(bidder, market), basis)
-        joined = book.join(theirs.lots, theirs.g, sold, gm)
-        book.sides[1 if sold > 0 else -1].oi -= abs(sold)
-        book.apply_join(sold, joined.closed)
-        b = house.hold(b, market, joined.lots != 0)
-        dg += joined.dg - theirs.spill
-        earned = joined.cash + theirs.spill
-        if earned:
-            b = house.credit(house.with_fresh(b, earned), earned)
-        # Written before the open interest is stored: the epoch is the side's in either order.
-        house.store(bidder, market, joined.lots, joined.g)
+        b, change = receive(house, bidder, b, market, sold, gm, basis)
+        book.side(sold).oi -= abs(sold)
+        dg += change
     book.book(dg)
     return a, b, sold * (basis - book.side(sold).x) + gm, worth
 
@@ -155,19 +149,6 @@ def _pay_slice(
         cash.set_keeper(cash.keeper + kept)
         cash.to_fund(fee - kept)
     return a, b, SliceResult(moved, paid, fee, from_fund)
-
-
-def require_bidder(house: Accounts, bidder: int) -> None:
-    """The initial requirement after a liquidation fill; small stale parts at their worst."""
-    b = house.account(bidder)
-    found = house.assess(bidder, b)
-    balance = house.cash.value(b.cash)
-    if found.state <= DEGRADED:
-        require(house.strong(b, balance, found), "Underwater")
-        return
-    require(found.stale_requirement * 10 <= found.requirement, "StalePrice")
-    e = house.initial_equity(b, balance, found, False) - found.stale_value
-    require(e >= found.initial, "Underwater")
 
 
 def deleverage(house: Accounts, account: int, buyer: int, t: DeleverageTerms) -> DeleverageResult:
@@ -211,7 +192,7 @@ def _close_legs(house: Accounts, account: int, a: Account) -> tuple[Account, lis
     for market in sorted(a.markets):
         book = house.book(market)
         basis, quote = house.quote(market)
-        lots, g, spill = book.touch(house.position(account, market), basis)
+        lots, g, spill, _ = residuals.touch(book, house.position(account, market), basis)
         value = book.value(lots, g, basis) + spill
         a = house.with_fresh(house.hold(a, market, False), value)
         a = house.credit(a, value)

@@ -26,6 +26,14 @@ struct Poke:
     size: uint256
 
 
+struct Residue:
+    account: uint256
+    market: uint256
+    lots: int256
+    limit: uint256
+
+
+residues: public(DynArray[Residue, 16])
 fills: public(DynArray[IMarginEngine.Fill, 1024])
 charges: public(DynArray[Charge, 1024])
 pokes: public(DynArray[Poke, 64])
@@ -88,6 +96,17 @@ def settle(fills: DynArray[IMarginEngine.Fill, 32]):
         if one.market == self.refused and self.refused != 0:
             errors._fail(errors.UNDERWATER)
         self.fills.append(one)
+
+
+@external
+def fill_residual(account: uint256, market: uint256, lots: int256, limit: uint256) -> uint256:
+    """
+    @notice Records a sale of the fund's residual, at one tick better than the limit where it buys.
+    """
+    if market == self.refused and self.refused != 0:
+        errors._fail(errors.NO_RESIDUAL)
+    self.residues.append(Residue(account=account, market=market, lots=lots, limit=limit))
+    return limit - 1
 
 
 @external

@@ -224,7 +224,7 @@ def sale(
     twin, account, bidder = books.twin, books.account, books.bidder
     before, held = books.standing(), books.lots(market, bidder)
     stored, book = twin.model.position(account, market), twin.model.markets[market]
-    lots, _, _ = book.touch(stored, twin.basis(market))
+    lots, _, _, _ = book.touch(stored, twin.basis(market))
     owned = twin.model.accrued().standing(bidder).equity
     refused, result = books.sell(elapsed, market, quote.lots)
     assert refused == "", refused

@@ -57,7 +57,8 @@ def test_touch__any_order__same_result() -> None:
         saved = house.save()
         for account, market in order:
             book = house.markets[market]
-            lots, g, spill = book.touch(house.position(account, market), world.risk.basis(market))
+            basis = world.risk.basis(market)
+            lots, g, spill, _ = book.touch(house.position(account, market), basis)
             a = house.account(account)
             house.accounts[account] = house.credit(house.hold(a, market, lots != 0), spill)
             house.store(account, market, lots, g)

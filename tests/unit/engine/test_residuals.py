@@ -1,0 +1,298 @@
+"""What deleveraging leaves the insurance fund of each side: counted, sold back, netted."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from plimsoll.protocol import Protocol
+from plimsoll.testing import reverts
+from tests.stage import BTC, ETH, account_id, conserves, equity, lots_of, move_price, run_auction
+
+GRAIN = 10**6  # quote units, 1e-9 USD: a share of 2^-24 lots is worth less
+SIZES = ("1.000001", "2.000003", "0.700007", "3.100009", "1.900013")  # units of the holders
+
+
+def fall_of(house, name, size, price, short=False):
+    """Somebody goes long (short) with a tenth of the notional, the price goes through it."""
+    house.mint(house.actors["maker"], 1_000_000)
+    loser = house.actor(name, quote=int(size * price / 10))
+    pair = (house.actors["maker"], loser) if short else (loser, house.actors["maker"])
+    house.trade("ETH-PERP", *pair, str(size), price)
+    broken = int(price * (1.15 if short else 0.85))
+    move_price(house, broken)
+    house.auction.start(loser.id)
+    run_auction(house, loser.id, 1_260)
+    house.auction.deleverage(loser.id, 0)
+    return broken
+
+
+def holders(house):
+    """Five short people, the maker opposite."""
+    found = []
+    for number, size in enumerate(SIZES):
+        one = house.actor(f"holder{number}", quote=100_000)
+        house.trade("ETH-PERP", house.actors["maker"], one, size, 2_000)
+        found.append(one)
+    return found
+
+
+def touch(house, people, price):
+    """Each trades with the maker, who holds the same side or the other: all follow the shrink."""
+    for one in people:
+        house.trade("ETH-PERP", one, house.actors["maker"], "0.01", price)
+
+
+def counted(house, market=ETH):
+    return house.engine.residual_of(market)
+
+
+@pytest.fixture
+def shrunk(house):
+    """Five shorts of odd sizes follow a shrink; the mark, at which they were touched."""
+    house.insure(50_000)
+    people = holders(house)
+    price = fall_of(house, "loser", 6.5, 2_000)
+    touch(house, people, price)
+    return people, price
+
+
+def test_residual_of__nothing_deleveraged__nothing(house, trader, maker):
+    house.trade("ETH-PERP", trader, maker, 3, 2_000)
+    assert counted(house) == (0, 0, 0, 0)
+    with reverts("UnknownMarket"):
+        house.engine.residual_of(99)
+
+
+def test_residual_of__shorts_followed_a_shrink__sum_of_their_fractions(house):
+    """Exact in whole lots: each fraction is cut at 2^-24."""
+    house.insure(50_000)
+    people = holders(house)
+    stored = [lots_of(house, one.id) for one in people]
+    maker_had = lots_of(house, house.actors["maker"].id)
+    price = fall_of(house, "loser", 6.5, 2_000)
+    closed = 6_500_000
+    shorts = -sum(stored) + max(0, -(maker_had - closed))
+    assert counted(house).shorts == 0  # nobody was touched yet
+    touch(house, people[:-1], price)  # of all together there would be a whole number
+    left = [Fraction(-lots) * (shorts - closed) / shorts for lots in stored[:-1]]
+    exact = sum(lots - int(lots) for lots in left)
+    assert exact - int(exact) > Fraction(len(left), 2**24)
+    assert counted(house).shorts == int(exact) > 0
+    assert counted(house).longs == 0
+    conserves(house)
+
+
+def test_residual_of__touched_again__counted_once(house, shrunk):
+    people, price = shrunk
+    before = counted(house)
+    touch(house, people, price)
+    assert counted(house) == before
+
+
+def test_residual_of__at_the_price_it_was_bought__worth_nothing_but_rounding(house, shrunk):
+    """Bought at mark: at that mark it earns nothing, and never more than nothing."""
+    there = counted(house)
+    assert there.shorts > 0
+    assert abs(there.short_value) <= GRAIN
+
+
+def test_residual_of__price_moved__worth_the_move(house, shrunk):
+    _, price = shrunk
+    there = counted(house)
+    move_price(house, price - 100)  # the fund is short
+    gain = there.shorts * 100 * 10**9
+    assert abs(gain - (counted(house).short_value - there.short_value)) <= GRAIN
+    told = Protocol.of_house(house).residual("ETH-PERP")
+    assert told.shorts * 10**6 == there.shorts
+    assert told.long_value == 0
+
+
+def test_fill_residual__taker_of_the_other_side__open_interest_falls_fund_earns(house, shrunk):
+    """The trader is long, the fund's lots are short ones: they close against each other."""
+    _, price = shrunk
+    trader = house.actors["trader"]
+    house.trade("ETH-PERP", trader, house.actors["maker"], 1, price)
+    there, fund = counted(house), house.engine.fund_balance()
+    oi, lots, worth = (
+        house.engine.market(ETH).open_interest,
+        lots_of(house, trader.id),
+        equity(house, trader.id),
+    )
+    low = house.oracle.read(house.feed_id("ETH")).low
+    sent = house.engine.fill_residual.transact(trader.id, ETH, -there.shorts, 0, sender=house.venue)
+    assert sent.value == low
+    assert counted(house).shorts == 0
+    assert lots_of(house, trader.id) == lots - there.shorts
+    assert house.engine.market(ETH).open_interest == oi - there.shorts
+    mark = house.engine.market(ETH).mark
+    fee = fee_of(house, there.shorts * low)
+    earned = house.engine.fund_balance() - fund
+    spread = there.shorts * (mark - low)
+    assert abs(fee + spread - earned) <= GRAIN
+    assert 0 <= worth - equity(house, trader.id) - fee - spread <= 2
+    conserves(house)
+
+
+def fee_of(house, paid):
+    """The taker's fee on so many quote units, rounded up."""
+    return -(-paid * int(house.market("ETH-PERP").taker_fee_bps * 100) // 10**6)
+
+
+def words_of(house, who):
+    """What a fill may move."""
+    engine = house.engine
+    return (
+        *(engine.words(who.id, ETH), engine.cash_of(who.id), engine.buckets()),
+        *(counted(house), engine.solvency()),
+    )
+
+
+def test_fill_residual__a_part__the_rest_stays_with_its_cost(house, shrunk):
+    _, price = shrunk
+    trader, there = house.actors["trader"], counted(house)
+    move_price(house, price - 200)
+    worth, fund = counted(house).short_value, house.engine.fund_balance()
+    earned = 0
+    house.trade("ETH-PERP", house.actors["maker"], trader, 1, price - 200)
+    for _ in range(there.shorts):
+        house.engine.fill_residual(trader.id, ETH, -1, 0, sender=house.venue)
+        earned = house.engine.fund_balance() - fund
+    assert counted(house) == (0, 0, 0, 0)
+    mark, low = house.engine.market(ETH).mark, house.oracle.read(house.feed_id("ETH")).low
+    fees = there.shorts * fee_of(house, low)
+    assert abs(earned - fees - there.shorts * (mark - low) - worth) <= GRAIN
+    conserves(house)
+
+
+@pytest.mark.parametrize(
+    ("lots", "limit", "error"),
+    [
+        (lambda n: 0, 0, "ZeroAmount"),
+        (lambda n: -n - 1, 0, "NoResidual"),
+        (lambda n: 1, 2**55, "NoResidual"),
+        (lambda n: -n, 2**55, "OrderPrice"),
+        (lambda n: n, 1, "OrderPrice"),
+    ],
+)
+def test_fill_residual__bad_terms__own_error_nothing_moved(house, shrunk, lots, limit, error):
+    there, trader = counted(house), house.actors["trader"]
+    before = words_of(house, trader)
+    with reverts(error):
+        house.engine.fill_residual(trader.id, ETH, lots(there.shorts), limit, sender=house.venue)
+    assert words_of(house, trader) == before
+
+
+def test_fill_residual__state_forbids__own_error(house, shrunk):
+    _, price = shrunk
+    engine, trader, venue = house.engine, house.actors["trader"], house.venue
+    args = (trader.id, ETH, -counted(house).shorts, 0)
+    with reverts("NotVenue"):
+        engine.fill_residual(*args, sender=trader)
+    with reverts("UnknownMarket"):
+        engine.fill_residual(trader.id, 99, -1, 0, sender=venue)
+    with reverts("NoResidual"):
+        engine.fill_residual(trader.id, BTC, -1, 0, sender=venue)
+    with reverts("DustPosition"):  # two lots of ETH are no position
+        engine.fill_residual(*args, sender=venue)
+    engine.set_pause(1, sender=house.guardian)
+    with reverts("MarketPaused"):
+        engine.fill_residual(*args, sender=venue)
+    house.govern("MarginEngine", "set_pause", 0)
+    house.advance(3_600 * 24)
+    with reverts("StalePrice"):
+        engine.fill_residual(*args, sender=venue)
+    house.refresh()
+    poor = house.actor("poor", quote=400)
+    house.trade("ETH-PERP", poor, house.actors["maker"], 2, price)
+    move_price(house, price - 120)
+    with reverts("Underwater"):  # it would reduce, but what is sold here is no way out
+        engine.fill_residual(poor.id, *args[1:], sender=venue)
+    move_price(house, price - 170)
+    house.auction.start(poor.id)
+    with reverts("Frozen"):
+        engine.fill_residual(poor.id, *args[1:], sender=venue)
+
+
+def test_fill_residual__loss_beyond_the_fund__waits(house, shrunk):
+    """The price has run against the fund's lots and the fund is empty: they stay its own."""
+    _, price = shrunk
+    there = counted(house)
+    move_price(house, price * 105 // 100)
+    assert counted(house).short_value < -GRAIN
+    trader = house.actors["maker"]
+    empty_fund(house)
+    with reverts("FundEmpty"):
+        house.engine.fill_residual(trader.id, ETH, -there.shorts, 0, sender=house.venue)
+    house.insure(1_000)
+    before = house.engine.fund_balance()
+    house.engine.fill_residual(trader.id, ETH, -there.shorts, 0, sender=house.venue)
+    assert house.engine.fund_balance() < before
+    conserves(house)
+
+
+def empty_fund(house):
+    """All of the fund goes to the keeper budget, as the fund itself would move it."""
+    house.engine.budget_move(house.engine.fund_balance(), sender=house.fund.address)
+
+
+@pytest.fixture
+def both_sides(house, shrunk):
+    """Later the longs shrink too, and five longs follow."""
+    _, price = shrunk
+    longs = []
+    for number, size in enumerate(SIZES):
+        one = house.actor(f"long{number}", quote=100_000)
+        house.trade("ETH-PERP", one, house.actors["maker"], size, price)
+        longs.append(one)
+    broken = fall_of(house, "shorty", 5.3, price, short=True)
+    touch(house, longs, broken)
+    return broken
+
+
+def test_net_residual__both_sides__closed_without_a_price(house, both_sides):
+    there, fund = counted(house), house.engine.fund_balance()
+    assert min(there.longs, there.shorts) > 0
+    n = min(there.longs, there.shorts)
+    oi = house.engine.market(ETH).open_interest
+    move_price(house, both_sides + 321)  # no price enters
+    worth = counted(house)
+    sent = house.engine.net_residual.transact(ETH, sender=house.actors["stranger"])
+    assert sent.value == n
+    after = counted(house)
+    assert (after.longs, after.shorts) == (there.longs - n, there.shorts - n)
+    assert house.engine.market(ETH).open_interest == oi - n
+    earned = house.engine.fund_balance() - fund
+    left = after.long_value + after.short_value
+    assert abs(worth.long_value + worth.short_value - left - earned) <= GRAIN
+    conserves(house)
+
+
+def test_net_residual__one_side_only__nothing_to_do(house, shrunk):
+    with reverts("NothingToDo"):
+        house.engine.net_residual(ETH)
+    with reverts("UnknownMarket"):
+        house.engine.net_residual(99)
+
+
+def test_residual__everybody_followed__all_of_it_but_a_lot_a_side_is_counted(house, both_sides):
+    people = [*(one for one in house.actors.values()), house.fund.address]
+    lots = [lots_of(house, account_id(one)) for one in people]
+    oi, there = house.engine.market(ETH).open_interest, counted(house)
+    longs, shorts = sum(n for n in lots if n > 0), -sum(n for n in lots if n < 0)
+    assert 0 <= oi - longs - there.longs <= 1
+    assert 0 <= oi - shorts - there.shorts <= 1
+    house.engine.net_residual(ETH)
+    after = counted(house)
+    assert 0 <= house.engine.market(ETH).open_interest - longs - after.longs <= 1
+
+
+def test_fund_bears__slots_of_both_sides__apart(house, both_sides):
+    """The sides' words are two; each side's sale leaves the other alone."""
+    there, trader = counted(house), house.actors["maker"]
+    house.engine.fill_residual(trader.id, ETH, there.longs, 2**55, sender=house.venue)
+    after = counted(house)
+    assert after.longs == 0
+    assert (after.shorts, after.short_value) == (there.shorts, there.short_value)
+    conserves(house)
