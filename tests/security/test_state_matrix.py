@@ -18,7 +18,8 @@ from plimsoll.deployment.house import House
 from plimsoll.evm import Reverted
 from plimsoll.testing import reverts
 from tests.security.arena import entries
-from tests.security.oracle_stage import ACTIONS, FEED, HALF_BAND, PRICE, STATES, build
+from tests.security.oracle_actions import ACTIONS
+from tests.security.oracle_stage import FEED, HALF_BAND, PRICE, STATES, build
 from tests.stage import FOREVER, TOK, TOKEN, USD, undone
 
 OK, DEGRADED, BACK, DEAD, UNPRICED = range(5)
