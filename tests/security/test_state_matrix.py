@@ -225,6 +225,25 @@ def test_table__has_every_action_and_state_and_no_other() -> None:
     assert set(re.findall(r"^(\w+_FLAG): constant", source, re.MULTILINE)) == {"RECOVERING_FLAG"}
 
 
+@pytest.mark.parametrize("column", [OK, DEGRADED, BACK, DEAD, UNPRICED])
+def test_table__wherever_an_account_can_be_sold__its_owner_can_get_out(column: int) -> None:
+    """No state shuts the owner's way and leaves the liquidator's open: where anything can be
+    started, sold or closed of an account, it can be reduced, closed, paid into and repaid."""
+    met = row(column)
+    sold = (
+        "start",
+        "bid_whole",
+        "bid_slice",
+        "bid_leg",
+        "fill_intent",
+        "pre_liquidate",
+        "deleverage",
+    )
+    exits = "reduce", "close", "reduce_while_sick", "deposit_cash", "deposit_cash_frozen", "repay"
+    if any(met[name] == "" for name in sold):
+        assert {name: met[name] for name in exits} == dict.fromkeys(exits, "")
+
+
 def test_table__has_every_entry_of_the_contracts() -> None:
     known = set(ENTRIES) | {
         (contract, name) for contract, names in PRICELESS.items() for name in names.split()
