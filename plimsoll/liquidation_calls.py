@@ -157,11 +157,7 @@ class LiquidationCalls(ABC):
         return AuctionQuote(
             id=word.id,
             x=from_units(word.x, -9),
-            equity=from_quote_units(word.equity),
-            requirement=from_quote_units(word.requirement),
-            fraction=from_units(word.fraction, -18),
-            cost=from_quote_units(word.cost),
-            fee=from_quote_units(word.fee),
+            **_offer(word),
             elapsed=word.elapsed,
             stopped=word.stopped,
             over=word.over,
@@ -240,11 +236,7 @@ class LiquidationCalls(ABC):
         return PreQuote(
             until=word.until,
             used=from_units(word.used, -18),
-            equity=from_quote_units(word.equity),
-            requirement=from_quote_units(word.requirement),
-            fraction=from_units(word.fraction, -18),
-            cost=from_quote_units(word.cost),
-            fee=from_quote_units(word.fee),
+            **_offer(word),
         )
 
     def set_pre_liquidation(self, account: int, on: bool) -> Sent:
@@ -335,3 +327,10 @@ class LiquidationCalls(ABC):
 
 def _fraction(share: Number) -> int:
     return to_units(share, -18, Rounding.FLOOR)
+
+
+def _offer(word: Any) -> dict[str, Decimal]:
+    """What the quotes of an auction and of a pre-liquidation share: an account, what is on sale."""
+    usd = ("equity", "requirement", "cost", "fee")
+    offer = {name: from_quote_units(getattr(word, name)) for name in usd}
+    return offer | {"fraction": from_units(word.fraction, -18)}

@@ -78,6 +78,13 @@ def cli() -> None:
     help="More of it for each million USD of one market.",
 )
 @click.option("--legs/--no-legs", default=True, help="Whether to bid for single legs too.")
+@click.option(
+    "--flow-bps",
+    type=int,
+    default=200,
+    show_default=True,
+    help="Renew the sale limiter's price of a market when the mark is so far from it; 0: never.",
+)
 @click.option("--native-usd", type=Number(), help="USD per gas token; else the ETH feed's price.")
 @click.option(
     "--max-fee-gwei", type=float, default=500.0, show_default=True, help="Per gas, at most."

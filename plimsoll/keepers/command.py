@@ -15,7 +15,8 @@ from typing import Any
 from plimsoll.console import FAILED, INTERRUPTED, OK, REFUSED, UNAVAILABLE, USAGE, fail, note
 from plimsoll.keepers.access import Usage, check_chain, network, sender
 from plimsoll.keepers.index import Journal, JournalBusy
-from plimsoll.keepers.liquidator import Liquidator, Pass
+from plimsoll.keepers.liquidator import Liquidator
+from plimsoll.keepers.passes import Pass
 from plimsoll.localnet.errors import RpcError, RpcUnavailable
 
 NATIVE_FEED = "ETH"
@@ -40,6 +41,7 @@ class Options:
     hedge_bps: int = 5
     impact_bps: int = 5
     legs: bool = True
+    flow_bps: int = 200
     native_usd: Decimal | None = None
     max_fee_gwei: float = 500.0
     timeout: float = 90.0
@@ -127,7 +129,10 @@ def _liquidator(options: Options) -> Iterator[Liquidator]:
         hedge_bps=options.hedge_bps,
         impact_bps=options.impact_bps,
         legs=options.legs,
+        flow_bps=options.flow_bps,
     )
+    if not 0 <= policy.flow_bps < 10_000:
+        raise Usage(f"--flow-bps: expected 0 to 9,999, got {options.flow_bps}")
     if not 0 < policy.max_fraction <= ONE:
         raise Usage(f"--max-fraction: expected above 0 and at most 1, got {options.max_fraction}")
     with network(options.rpc, options.network) as url:

@@ -29,6 +29,7 @@ class Policy:
     impact_bps: int = 0
     slippage_bps: int = 100  # of the cost, that a bid's limit allows over the quote
     legs: bool = True  # whether single legs are bid for beside slices
+    flow_bps: int = 200  # of the mark, from which the sale limiter's price is renewed; 0: never
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Move:
     """One thing to do.
 
     kind: start, bid, bid_leg, pre_liquidate, fill_intent, end, sync, deleverage, release_intent;
-    fund_sync, which is the fund's `sync`.
+    fund_sync, which is the fund's `sync`, and refresh_flow of `market`, the engine's.
 
     Of a bid: `fraction` 1e18, expected; `most`, what it may become where more is on sale by the
     time it is mined (asking for what is on sale now would leave a rest and the auction running).

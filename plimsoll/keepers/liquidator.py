@@ -9,13 +9,13 @@ is stuck is decided anew, and what is wanted then takes the nonce (plimsoll.keep
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from plimsoll.deployment.abi import calldata, function_of
 from plimsoll.keepers import rules
-from plimsoll.keepers.decisions import Decision, Facts, House, Move, Policy, name_of
+from plimsoll.keepers.decisions import Decision, Facts, House, Move, Policy
 from plimsoll.keepers.facts import (
     Native,
     read_backers,
@@ -24,12 +24,14 @@ from plimsoll.keepers.facts import (
     read_legs,
     read_marks,
 )
+from plimsoll.keepers.flow import Flow, Lane, claim_due, flow_of, read_flow, refreshes
 from plimsoll.keepers.index import Journal, read_events
 from plimsoll.keepers.node import Node, Refusal
 from plimsoll.keepers.outbox import Job, Key, Landed, Outbox
+from plimsoll.keepers.passes import Pass, in_flight, outdone, told, unreadable, worked
 from plimsoll.keepers.scan import Scanner
 
-AUCTION, FUND = "LiquidationAuction", "InsuranceFund"
+AUCTION, FUND, ENGINE = "LiquidationAuction", "InsuranceFund", "MarginEngine"
 DEADLINE = 300  # seconds a bid stays valid after its block
 HALVINGS = 4  # of a bid that the bidder's own margin does not bear
 # What a simulated call may be refused with when somebody else was quicker, or a price has moved.
@@ -39,45 +41,6 @@ RACES = {
 }
 OWN_BIDS = {"bid", "bid_leg", "pre_liquidate"}
 OWN_MARGIN = {"Underwater", "HealthFell"}
-
-
-@dataclass
-class Pass:
-    """What one pass saw and did."""
-
-    block: int
-    accounts: int
-    new_accounts: int
-    scan_seconds: float
-    decisions: list[Decision] = field(default_factory=list)
-    outcomes: list[Landed] = field(default_factory=list)
-
-    @property
-    def failed(self) -> bool:
-        """Whether something needs a person: a transaction refused by the node itself."""
-        return any(one.status == "refused" for one in self.outcomes)
-
-    def record(self) -> dict[str, Any]:
-        """In JSON types."""
-        return {
-            "schema": 1,
-            "block": self.block,
-            "accounts": self.accounts,
-            "new_accounts": self.new_accounts,
-            "scan_seconds": round(self.scan_seconds, 3),
-            "decisions": [one.record() for one in self.decisions],
-            "transactions": [
-                {
-                    "account": hex(one.job.key[0]) if one.job is not None else None,
-                    "move": one.job.label if one.job is not None else None,
-                    "status": one.status,
-                    "hash": one.hash,
-                    "gas_used": one.gas_used,
-                    "text": one.text,
-                }
-                for one in self.outcomes
-            ],
-        }
 
 
 class Liquidator:
@@ -129,7 +92,7 @@ class Liquidator:
         self._took_place(done, landed)
         for one in seen:
             if one.unreadable:
-                self._tell(done, _unreadable(one.account))
+                self._tell(done, unreadable(one.account))
         wanted = [one.account for one in seen if one.wanted]
         # Those who have asked for slices above R; a bidder's account is needed to take them.
         open_to = self.journal.offers("consent") if self.bidder is not None else []
@@ -152,6 +115,9 @@ class Liquidator:
         """The job of a transaction of ours that was not written down."""
         if to.lower() == self.node.addresses[FUND].lower() and data == calldata(FUND, "sync"):
             return Job((0,), "fund_sync", to, data, 0)
+        if to.lower() == self.node.addresses[ENGINE].lower():
+            found = function_of(ENGINE, data[:4]) == "refresh_flow" and len(data) == 36
+            return self._refresh_job(int.from_bytes(data[4:], "big")) if found else None
         move = function_of(AUCTION, data[:4])
         if to.lower() != self.node.addresses[AUCTION].lower() or move is None or len(data) < 36:
             return None
@@ -164,25 +130,37 @@ class Liquidator:
         if not wanted:
             return
         house, facts = self._read(wanted, block, timestamp, done)
+        flow = self._flow(facts, block, timestamp)
+        if self._refresh(done, [one for one in self._outdated(flow) if one.frees], house):
+            block, timestamp = self.node.head()
+            house, facts = self._read(wanted, block, timestamp, done)
+        sellable = [one for one in facts.values() if not rules.exhausted(one)]
+        claimant, claim = claim_due(flow, sellable) or (None, "")
         flying = self._flying()
         jobs: list[Job] = []
         bidding: list[int] = []
         for account, one in facts.items():
             if account in flying:
-                self._tell(done, _in_flight(one))
+                self._tell(done, in_flight(one))
                 continue
             options = rules.moves(one, house, self.policy)
+            paid = bool(options) and (options[0].paid or options[0].with_buyer)
+            if paid:
+                bidding.append(account)
+            if account == claimant:
+                options = [Move("sync", account, claim)]
             if not options:
                 self._tell(done, rules.idle(one, house))
-            elif options[0].paid or options[0].with_buyer:
-                bidding.append(account)
-            else:
+            elif not paid or account == claimant:
                 job = self._consider(done, options, one, house)
                 jobs += [job] if job is not None else []
         self._send(done, jobs)
-        started = [one.job.key[0] for one in done.outcomes if one.job and _worked(one, "start")]
+        started = [one.job.key[0] for one in done.outcomes if one.job and worked(one, "start")]
+        waiting = self._flying() - flying  # a claimant's sync that is not mined yet
         for account in bidding + [one for one in started if one not in bidding]:
-            self._bid(done, account)
+            if account not in waiting:
+                self._bid(done, account)
+        self._refresh(done, [one for one in self._outdated(flow) if not one.frees], house)
 
     def _bid(self, done: Pass, account: int) -> None:
         """One account on sale, read anew: the bids before it used the bidder's margin."""
@@ -200,25 +178,60 @@ class Liquidator:
 
     def _keep_house(self, done: Pass) -> None:
         """What the house needs (see `rules.of_house`), read after all else is done."""
-        if 0 in self._flying():
+        if (0,) in self._airborne():
             return
         block, timestamp = self.node.head()
         house = read_house(self.node, None, self.native, block, timestamp)
-        to, data = self.node.addresses[FUND], calldata(FUND, "sync")
         for move in rules.of_house(house):
-            gas = self.outbox.estimate(to, data) if self.outbox is not None else 0
-            if isinstance(gas, Refusal):
-                continue
-            decision = rules.weigh_house(move, gas, house, self.policy)
-            self._tell(done, decision)
-            if decision.go:
-                self._send(done, [Job((0,), move.kind, to, data, gas)])
+            job = Job((0,), move.kind, self.node.addresses[FUND], calldata(FUND, "sync"), 0)
+            self._send(done, self._priced(done, move, job, house))
 
-    def _flying(self) -> set[int]:
-        """Accounts whose transactions are in flight and neither stuck nor forgotten."""
+    def _flow(self, facts: Mapping[int, Facts], block: int, timestamp: int) -> Flow:
+        """The sale limiter, asked for while anything is or may be on sale; else as if off."""
+        if any(
+            one.running or one.equity < one.requirement or one.pre_fraction
+            for one in facts.values()
+        ):
+            return read_flow(self.node, block, timestamp)
+        return flow_of(0, timestamp)
+
+    def _outdated(self, flow: Flow) -> list[Lane]:
+        flying = self._airborne()
+        due = refreshes(flow, self.policy.flow_bps)
+        return [one for one in due if (0, one.market + 1) not in flying]
+
+    def _refresh(self, done: Pass, lanes: Sequence[Lane], house: House) -> bool:
+        """Brings markets' limits and prices up to date; whether any of that has been mined."""
+        jobs = []
+        for lane in lanes:
+            move = Move("refresh_flow", 0, lane.why, market=lane.market)
+            jobs += self._priced(done, move, self._refresh_job(lane.market), house)
+        before = len(done.outcomes)
+        self._send(done, jobs)
+        return any(worked(one, "refresh_flow") for one in done.outcomes[before:])
+
+    def _refresh_job(self, market: int) -> Job:
+        data = calldata(ENGINE, "refresh_flow", market)
+        return Job((0, market + 1), "refresh_flow", self.node.addresses[ENGINE], data, 0)
+
+    def _priced(self, done: Pass, move: Move, job: Job, house: House) -> list[Job]:
+        """A job of the house with its gas, where it is worth that and the chain takes it."""
+        gas = self.outbox.estimate(job.to, job.data) if self.outbox is not None else 0
+        if isinstance(gas, Refusal):
+            return []
+        decision = rules.weigh_house(move, gas, house, self.policy)
+        self._tell(done, decision)
+        return [replace(job, gas=gas)] if decision.go else []
+
+    def _airborne(self) -> set[Key]:
+        """What has a transaction in flight that is neither stuck nor forgotten."""
         if self.outbox is None or not self.outbox.flights:
             return set()
-        return {key[0] for key in self.outbox.busy() - self.outbox.overdue()}
+        return self.outbox.busy() - self.outbox.overdue()
+
+    def _flying(self) -> set[int]:
+        """Their accounts."""
+        return {key[0] for key in self._airborne()}
 
     def _read(
         self, accounts: Sequence[int], block: int, timestamp: int, done: Pass
@@ -230,7 +243,7 @@ class Liquidator:
         facts, marks = {}, read_marks(self.node, block)
         for account, one in read_facts(self.node, accounts, marks, block).items():
             if isinstance(one, str):
-                self._tell(done, _unreadable(account, one))
+                self._tell(done, unreadable(account, one))
                 continue
             facts[account] = one
             if self.bidder is not None and self.policy.legs:
@@ -276,10 +289,10 @@ class Liquidator:
                 self._tell(done, decision)
             elif first is None or decision.profit > first.profit:
                 if first is not None:
-                    self._tell(done, _outdone(first))
+                    self._tell(done, outdone(first))
                 best = decision, job
             else:
-                self._tell(done, _outdone(decision))
+                self._tell(done, outdone(decision))
         return best
 
     def _try(self, move: Move, facts: Facts, house: House) -> tuple[Decision, Job | None]:
@@ -359,37 +372,8 @@ class Liquidator:
     def _took_place(self, done: Pass, outcomes: Sequence[Landed]) -> None:
         for one in outcomes:
             done.outcomes.append(one)
-            self._say(_told(one))
+            self._say(told(one))
 
     def _tell(self, done: Pass, decision: Decision) -> None:
         done.decisions.append(decision)
         self._say(decision.line())
-
-
-def _worked(outcome: Landed, kind: str) -> bool:
-    return outcome.job is not None and outcome.job.label == kind and outcome.status == "mined"
-
-
-def _told(outcome: Landed) -> str:
-    assert outcome.job is not None
-    account = outcome.job.key[0]
-    who = f"account {name_of(account)}" if account else "house"
-    text = f"{who} {outcome.job.label}: {outcome.status}"
-    if outcome.hash:
-        text += f" {outcome.hash}"
-    if outcome.gas_used:
-        text += f" in block {outcome.block}, {outcome.gas_used:,} gas"
-    return f"{text}: {outcome.text}" if outcome.text else text
-
-
-def _outdone(decision: Decision) -> Decision:
-    return replace(decision, go=False, reason="skipped: another move pays more")
-
-
-def _unreadable(account: int, text: str = "its margin cannot be read") -> Decision:
-    return Decision(account, "wait", False, text, 0, 0)
-
-
-def _in_flight(facts: Facts) -> Decision:
-    reason = "a transaction for it is still in flight"
-    return Decision(facts.account, "wait", False, reason, facts.equity, facts.requirement)

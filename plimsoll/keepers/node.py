@@ -75,17 +75,19 @@ class Node(Reader):
         return int(self.rpc.call("eth_gasPrice"), 16)
 
     def follow_engine(self, block: int | None = None) -> list[str]:
-        """Takes the engine's word for who its auction and its fund are; returns those replaced."""
-        names = ("LiquidationAuction", "InsuranceFund")
-        found = self.views([View("MarginEngine", one) for one in ("auction", "fund")], block)
+        """Takes the engine's word for who its auction, its fund and its risk model are; returns
+        those replaced.
+        """
+        names = ("LiquidationAuction", "InsuranceFund", "StandardMargin")
+        views = [View("MarginEngine", one) for one in ("auction", "fund", "core")]
+        auction, fund, core = self.views(views, block)
+        found = dict(zip(names, (auction, fund, f"0x{core % 2**160:040x}"), strict=True))
         replaced = [
             name
-            for name, address in zip(names, found, strict=True)
+            for name, address in found.items()
             if int(address, 16) and address.lower() != self.addresses[name].lower()
         ]
-        self.addresses.update(
-            {name: one for name, one in zip(names, found, strict=True) if name in replaced}
-        )
+        self.addresses.update({name: found[name] for name in replaced})
         return replaced
 
     def try_views(self, views: Sequence[View], block: int | None = None) -> list[Any]:

@@ -350,7 +350,8 @@ def weigh_house(move: Move, gas: int, house: House, policy: Policy) -> Decision:
     reason = move.reason
     if spent > least:
         reason = f"skipped: gas over the most spent unpaid, {usd(least)} USD"
-    return Decision(0, move.kind, spent <= least, reason, 0, 0, gas=spent)
+    market = move.market if move.kind == "refresh_flow" else None
+    return Decision(0, move.kind, spent <= least, reason, 0, 0, market=market, gas=spent)
 
 
 def refused(move: Move, facts: Facts, reason: str) -> Decision:

@@ -11,6 +11,7 @@ from typing import Any
 
 from plimsoll.keepers.decisions import Facts
 from plimsoll.keepers.facts import held_up, read_facts
+from plimsoll.keepers.flow import flow_of, lane_views, lanes_of
 from plimsoll.keepers.node import Node, Refusal, View
 from plimsoll.keepers.packed import packed_views
 from plimsoll.keepers.scan import Scanner
@@ -40,6 +41,7 @@ _HOUSE = (
     View(ENGINE, "solvency"),
     View(ENGINE, "deficits"),
     View(ENGINE, "market_count"),
+    View(ENGINE, "claims"),
     View(AUCTION, "curve"),
     View(FUND, "asset"),
     View(FUND, "totalAssets"),
@@ -69,8 +71,10 @@ def read_status(
             "complete, and does the manifest belong to this chain?"
         )
     house = _read(node, _HOUSE, block)
-    core, sheet, deficits, count, curve, asset, *fund = house
-    markets, sides = _read_markets(node, names, count, curve, block, now)
+    core, sheet, deficits, count, claims, curve, asset, *fund = house
+    prices = packed_views(node, _market_views(count), block)
+    markets, sides = _markets(names, prices, curve, now)
+    share = flow_of(claims, now).share
     seen = Scanner(node).scan(list(history.accounts), block)
     busy = [one for one in seen if not one.idle and not one.unreadable]
     frozen = {one.account for one in seen if one.frozen}
@@ -97,6 +101,7 @@ def read_status(
         deficits=_deficits(node, sheet, deficits, asset, block),
         markets=markets,
         sides=sides,
+        flow=flow_of(claims, now, lanes_of(share, prices[: 3 * count])),
         events=history.events,
         first_block=history.first_block,
     )
@@ -257,15 +262,19 @@ def _deficits(node: Node, sheet: Any, deficits: int, asset: str, block: int) -> 
     )
 
 
-def _read_markets(
-    node: Node, names: Sequence[str], count: int, curve: Any, block: int, now: int
+def _market_views(count: int) -> list[View]:
+    """Three of each market, see `lane_views`, then the stored words of each."""
+    return lane_views(count) + [View(ENGINE, "words", (0, one)) for one in range(count)]
+
+
+def _markets(
+    names: Sequence[str], values: Sequence[Any], curve: Any, now: int
 ) -> tuple[tuple[MarketView, ...], tuple[SideView, ...]]:
     """Markets whose price can be read, and both sides of every market."""
-    views = [View(ENGINE, "market", (one,)) for one in range(count)]
-    views += [View(ENGINE, "words", (0, one)) for one in range(count)]
-    values = packed_views(node, views, block)
+    count = len(values) // 4
     markets, sides = [], []
-    for number, (market, words) in enumerate(zip(values[:count], values[count:], strict=True)):
+    books = zip(values[2 : 3 * count : 3], values[3 * count :], strict=True)
+    for number, (market, words) in enumerate(books):
         mark = 0
         if not isinstance(market, Refusal):
             mark = market.mark

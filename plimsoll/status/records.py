@@ -11,6 +11,8 @@ from typing import Any
 from plimsoll.keepers import rules
 from plimsoll.keepers.decisions import ONE, name_of
 from plimsoll.keepers.facts import markets_of
+from plimsoll.keepers.flow import Lane
+from plimsoll.model.sale_limiter import LAPSE, USD, tag_of
 from plimsoll.status.verdicts import (
     PAUSES,
     auction_stage,
@@ -73,6 +75,7 @@ def record(snapshot: Snapshot, worst: int = 10) -> dict[str, Any]:
             "worst": [_account_record(one, snapshot) for one in worst_of(snapshot, worst)],
         },
         "auctions": [_auction_record(one, snapshot, names) for one in snapshot.auctions],
+        "sale_limiter": _limiter_record(snapshot, names),
         "intents": [_intent_record(one, snapshot, names) for one in snapshot.intents],
         "fund": _fund_record(snapshot.fund, snapshot, names),
         "deficits": _deficits_record(snapshot),
@@ -185,6 +188,48 @@ def _auction_record(
         "priority_s": facts.priority,
         "throughput_wait_s": facts.wait,
     }
+
+
+def _limiter_record(snapshot: Snapshot, names: dict[int, str]) -> dict[str, Any]:
+    flow = snapshot.flow
+    running = (one.facts.account for one in snapshot.auctions)
+    holder = next((one for one in running if tag_of(one) == flow.tag), None)
+    left = flow.sum * USD - flow.sum_used
+    stands = flow.claim_stands
+    return {
+        "on": flow.on,
+        "window_s": flow.window,
+        "reserve": f"{from_units(flow.reserve, 0) / 256:f}",
+        "claimant": hex(holder) if holder is not None and stands else None,
+        "claim_usd": str(flow.shortfall) if stands else None,
+        "claim_lapses_in_s": flow.claimed + LAPSE - flow.now if stands else None,
+        "sum_usd": str(flow.sum) if flow.sum else None,
+        "sum_left_usd": _usd(left) if flow.sum else None,
+        "sum_left_to_others_usd": _usd(_to_others(left, flow.sum * USD, snapshot))
+        if flow.sum
+        else None,
+        "markets": [_lane_record(one, snapshot, names) for one in flow.lanes if flow.on],
+    }
+
+
+def _lane_record(lane: Lane, snapshot: Snapshot, names: dict[int, str]) -> dict[str, Any]:
+    left = lane.limit - lane.used
+    return {
+        "market": names.get(lane.market, str(lane.market)),
+        "limited": lane.limit != 0,
+        "limit": f"{from_lots(lane.limit):f}",
+        "left": f"{from_lots(left):f}",
+        "left_to_others": f"{from_lots(_to_others(left, lane.limit, snapshot)):f}",
+        "counted_at_usd": f"{from_ticks(lane.price):f}",
+        "mark_usd": f"{from_ticks(lane.mark):f}",
+    }
+
+
+def _to_others(left: int, limit: int, snapshot: Snapshot) -> int:
+    """What is left of a limit to accounts that are not the claimant."""
+    flow = snapshot.flow
+    kept = -(-limit * flow.reserve // 256) if flow.claim_stands else 0
+    return max(0, left - kept)
 
 
 def _intent_record(one: IntentView, snapshot: Snapshot, names: dict[int, str]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def show(snapshot: Snapshot, console: Any, worst: int = 10) -> None:
     _show_head(told, console)
     _show_accounts(told, console)
     _show_auctions(told, console)
+    _show_limiter(told, console)
     _show_intents(told, console)
     _show_fund(told, console)
     _show_deficits(told, console)
@@ -144,6 +145,45 @@ def _show_auctions(told: Record, console: Any) -> None:
             duration(one["to_one_s"]),
             duration(one["to_end_s"]),
             "; ".join(text for text in notes if text),
+        )
+    console.print(table)
+
+
+def _show_limiter(told: Record, console: Any) -> None:
+    one = told["sale_limiter"]
+    _title(
+        console,
+        "Sale limiter",
+        "How much the auction may sell per time; what is used comes back evenly over "
+        f"{duration(one['window_s'])}. A part of {_percent(one['reserve'])} is kept for the "
+        "auction with the largest shortfall that claimed it.",
+    )
+    if not one["on"]:
+        console.print("off: nothing is limited", style="dim")
+        return
+    if one["claim_usd"] is None:
+        console.print("nobody claims the reserve: all of it is anybody's", style="dim")
+    else:
+        who = _name(one["claimant"]) if one["claimant"] else "an account that is not in auction"
+        console.print(
+            f"kept for {who}, short of {_usd(one['claim_usd'])} USD, for "
+            f"{duration(one['claim_lapses_in_s'])} more",
+            highlight=False,
+        )
+    if one["sum_usd"]:
+        console.print(
+            f"in all markets {_usd(one['sum_left_usd'])} USD left of {_usd(one['sum_usd'])}, "
+            f"{_usd(one['sum_left_to_others_usd'])} to others than the claimant",
+            highlight=False,
+        )
+    table = _table("<market", "limit", "left", "left to others", "counted at, USD", "mark, USD")
+    for lane in one["markets"]:
+        cells = ("limit", "left", "left_to_others", "counted_at_usd", "mark_usd")
+        table.add_row(
+            lane["market"],
+            *(_number(lane[cell]) for cell in cells)
+            if lane["limited"]
+            else ("none", "", "", "", _number(lane["mark_usd"])),
         )
     console.print(table)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plimsoll.keepers import rules
+from plimsoll.keepers.decisions import Policy
+from plimsoll.keepers.flow import claim_due, refreshes
 from plimsoll.status.views import AccountView, AuctionView, Band, Snapshot
 
 PAUSES = {
@@ -62,7 +64,9 @@ def identities(snapshot: Snapshot) -> list[Identity]:
 
 
 def errands(snapshot: Snapshot) -> list[Errand]:
-    """What waits for a keeper: start, end, sync, deleverage, release_intent, the fund's sync."""
+    """What waits for a keeper: start, end, sync, deleverage, release_intent, the fund's sync,
+    and while anything is in auction what the sale limiter wants.
+    """
     running = {one.facts.account for one in snapshot.auctions}
     committed = {one.account for one in snapshot.intents}
     found = [_auction_errand(one, snapshot) for one in snapshot.auctions]
@@ -81,7 +85,27 @@ def errands(snapshot: Snapshot) -> list[Errand]:
     if snapshot.fund.held_up != bool(snapshot.fund.stands_since):
         why = "what holds redemptions up has changed, and their clock has not seen it"
         found.append(Errand(0, "InsuranceFund.sync", why))
-    return [one for one in found if one is not None]
+    told = [one for one in found if one is not None]
+    return told + _limiter_errands(snapshot, {one.account for one in told})
+
+
+def _limiter_errands(snapshot: Snapshot, busy: set[int]) -> list[Errand]:
+    """Accounts of `busy` are called for already."""
+    sellable = [
+        one.facts
+        for one in snapshot.auctions
+        if one.facts.equity < one.facts.requirement
+        and not one.facts.stopped
+        and not rules.exhausted(one.facts)
+    ]
+    if not sellable or snapshot.pause >= rules.AUCTIONS_STOPPED:
+        return []
+    lanes = refreshes(snapshot.flow, Policy().flow_bps)
+    found = [Errand(0, "MarginEngine.refresh_flow", one.why) for one in lanes]
+    claim = claim_due(snapshot.flow, sellable)
+    if claim is not None and claim[0] not in busy:
+        found.append(Errand(claim[0], "sync", claim[1]))
+    return found
 
 
 def _start_errand(account: AccountView, pause: int) -> Errand | None:

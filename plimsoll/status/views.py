@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from plimsoll.keepers.decisions import Facts
+from plimsoll.keepers.flow import Flow
 
 LOANS = 256  # the id under which the fund counts payouts for accounts without positions
 
@@ -198,5 +199,6 @@ class Snapshot:
     deficits: DeficitView
     markets: tuple[MarketView, ...]
     sides: tuple[SideView, ...]
+    flow: Flow  # the sale limiter, with a lane for each market
     events: tuple[EventView, ...]
     first_block: int  # of the events

@@ -25,6 +25,7 @@ from plimsoll.keepers.index import Journal, JournalBusy, read_events
 from plimsoll.keepers.node import Node
 from plimsoll.keepers.scan import Scanner
 from plimsoll.localnet.anvil import Anvil, AnvilOptions
+from plimsoll.model.sale_limiter import wide
 from plimsoll.status import History, read_status
 from plimsoll.status.command import Options as StatusOptions
 from plimsoll.status.command import run as run_status
@@ -73,7 +74,7 @@ def keep(
         once=True,
         as_json=True,
         journal=folder / f"{who}.sqlite",
-        **{"legs": False, **more},
+        **{"legs": False, "flow_bps": 0, **more},
     )
     out, log = io.StringIO(), io.StringIO()
     with (
@@ -91,7 +92,7 @@ def keep_apart(
 ) -> tuple[int, dict[str, Any], str]:
     """The same as a command in a process of its own."""
     words = ["--manifest", str(house.manifest_path), "--rpc", house.anvil.url, "--once", "--json"]
-    words += ["--journal", str(folder / f"{who}.sqlite"), "--no-legs"]
+    words += ["--journal", str(folder / f"{who}.sqlite"), "--no-legs", "--flow-bps", "0"]
     reply = house.command("keeper", "liquidate", *words, *more, key=key_of(who))
     return reply.returncode, json.loads(reply.stdout or "{}"), reply.stderr
 
@@ -136,6 +137,19 @@ def test_liquidate__one_feed_crashes__starts_bids_and_a_second_run_does_nothing(
     assert second["transactions"] == []
     assert house.rpc.call("eth_getTransactionCount", _address(KEEPER), "latest") == nonce
     assert gap(house) == 0
+
+
+def test_liquidate__price_far_from_the_limiter_s__renewed_before_the_bid(
+    house: KeeperHouse, tmp_path: Path
+) -> None:
+    house.price("ETH", 1_760)
+    code, first, log = keep(house, tmp_path, KEEPER, flow_bps=200)
+    assert code == 0, log
+    moves = [(one["move"], one["status"]) for one in first["transactions"]]
+    assert moves == [("refresh_flow", "mined"), ("start", "mined"), ("bid", "mined")]
+    assert house.read("MarginEngine", "flow_of", 0).price == wide(1_760 * 10**9)
+    code, second, log = keep(house, tmp_path, KEEPER, flow_bps=200)
+    assert (code, second["transactions"]) == (0, []), log
 
 
 def test_liquidate__killed_between_start_and_bid__goes_on_from_the_chain(

@@ -14,7 +14,7 @@ from typing import Any
 from plimsoll.compiler import compile_contract
 from plimsoll.deployment.house import TEST_CONTRACTS, Actor, account_id
 from plimsoll.evm import Reverted
-from tests.invariant.test_protocol_run import DOLLAR, MARKETS, NANO, ONE, WEIGHTS, Protocol
+from tests.invariant.test_protocol_run import DOLLAR, MARKETS, NANO, ONE, WEIGHTS, Protocol, use
 from tests.stage import list_markets
 
 STALE = 2
@@ -318,16 +318,8 @@ class Adversaries(Protocol):
 def test_adversaries__random_use__gain_nothing_and_break_nothing(
     machine_steps: int, seed: int
 ) -> None:
-    steps = machine_steps or 1_200
-    print(f"seed {seed}, steps {steps}: --machine-seed {seed} repeats this run")
     people = Adversaries(seed)
-    for number in range(steps):
-        try:
-            people.step()
-            if number % 20 == 0:
-                people.check()
-        except AssertionError as wrong:
-            raise AssertionError(f"seed {seed}, step {number}: {wrong}") from wrong
+    use(people, seed, machine_steps or 1_200, checked=20)
     people.settle_all()
     print(dict(sorted(people.events.items())))
     for event in ("whale", "pair", "own bid", "sliver", "reverting bid", "outage", "blackout"):

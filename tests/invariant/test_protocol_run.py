@@ -291,11 +291,7 @@ class Protocol:
             return
         after, paid = self.standing(trader.id), fund - self.engine.fund_balance()
         if before.equity >= 0:
-            assert paid <= 0, f"P19: the fund paid {paid} for a solvent account"
-            lost = 40 if quote.cost == 0 else 0
-            kept = after.equity * self.requirement(before)
-            floor = (before.equity - lost) * self.requirement(after)
-            assert kept >= floor, f"P16: {before} -> {after}"
+            self.check_solvent_sale(before, after, paid, quote.cost)
         else:
             bonus = max(quote.x - NANO, 0) * self.requirement(before) // NANO
             slack = 20 * self.requirement(before) // max(before.smallest, 1) + 2_000
@@ -306,6 +302,15 @@ class Protocol:
         assert spent <= before_budget, "P20: more than the budget"
         if quote.fee:
             assert spent <= 0, f"P20: keepers took {spent} beyond the fee's part"
+
+    def check_solvent_sale(self, before: Any, after: Any, paid: int, cost: int) -> None:
+        """P16, P19 of a slice of a solvent account, whoever took it; a slice for nothing may lose
+        its rounding."""
+        assert paid <= 0, f"P19: the fund paid {paid} for a solvent account"
+        lost = 40 if cost == 0 else 0
+        kept = after.equity * self.requirement(before)
+        floor = (before.equity - lost) * self.requirement(after)
+        assert kept >= floor, f"P16: {before} -> {after}"
 
     def leg(self) -> None:
         """P15, P16, P18-P20 of a single leg: what its quote says, or whatever lots."""
@@ -421,11 +426,7 @@ class Protocol:
             return
         after, paid = self.standing(trader.id), fund - self.engine.fund_balance()
         if before.equity >= 0:
-            assert paid <= 0, f"P19: the fund paid {paid} for a solvent account"
-            lost = 40 if quote.cost == 0 else 0
-            kept = after.equity * self.requirement(before)
-            floor = (before.equity - lost) * self.requirement(after)
-            assert kept >= floor, f"P16: {before} -> {after}"
+            self.check_solvent_sale(before, after, paid, quote.cost)
         left = self.auction.intent(backer.id).capacity
         assert left < made.capacity, "capacity used twice"
         frozen = bool(self.engine.head(backer.id) >> 226 & 1)
@@ -458,17 +459,21 @@ class Protocol:
         assert self.engine.solvency().hole == 0, "P25: a loss found no payer"
 
 
-def test_protocol__random_use__properties_hold(machine_steps: int, seed: int) -> None:
-    steps = machine_steps or 1_500
+def use(people: Protocol, seed: int, steps: int, checked: int) -> None:
+    """So many random steps, all that must hold asserted after every `checked`-th."""
     print(f"seed {seed}, steps {steps}: --machine-seed {seed} repeats this run")
-    protocol = Protocol(seed)
     for number in range(steps):
         try:
-            protocol.step()
-            if number % 10 == 0:
-                protocol.check()
+            people.step()
+            if number % checked == 0:
+                people.check()
         except AssertionError as wrong:
             raise AssertionError(f"seed {seed}, step {number}: {wrong}") from wrong
+
+
+def test_protocol__random_use__properties_hold(machine_steps: int, seed: int) -> None:
+    protocol = Protocol(seed)
+    use(protocol, seed, machine_steps or 1_500, checked=10)
     print(dict(sorted(protocol.events.items())))
     for event in (
         "start",

@@ -164,7 +164,9 @@ def test_perp_v1_cream_2022__one_market_dry__another_is_still_insured(house, mak
             house.auction.start(account.id)
             run_auction(house, account.id, 1_260)
             event = recognise(house, account.id)
-        if name == "BTC":
+        if name == "ETH":
+            assert event.from_fund < event.deficit, "the window's share was not used up: no test"
+        else:
             assert event.from_fund > 0
     conserves(house)
 

@@ -18,7 +18,8 @@ from plimsoll.deployment.house import House
 from plimsoll.evm import Reverted
 from plimsoll.testing import reverts
 from tests.security.arena import entries
-from tests.security.oracle_stage import ACTIONS, FEED, HALF_BAND, PRICE, STATES, build
+from tests.security.oracle_actions import ACTIONS
+from tests.security.oracle_stage import FEED, HALF_BAND, PRICE, STATES, build
 from tests.stage import FOREVER, TOK, TOKEN, USD, undone
 
 OK, DEGRADED, BACK, DEAD, UNPRICED = range(5)
@@ -222,6 +223,25 @@ def test_table__has_every_action_and_state_and_no_other() -> None:
     named = dict(re.findall(r"^([A-Z]+): constant\(uint256\) = (\d)  #", source, re.MULTILINE))
     assert {int(number) for number in named.values()} == {state for state, _ in WORDS.values()}
     assert set(re.findall(r"^(\w+_FLAG): constant", source, re.MULTILINE)) == {"RECOVERING_FLAG"}
+
+
+@pytest.mark.parametrize("column", [OK, DEGRADED, BACK, DEAD, UNPRICED])
+def test_table__wherever_an_account_can_be_sold__its_owner_can_get_out(column: int) -> None:
+    """No state shuts the owner's way and leaves the liquidator's open: where anything can be
+    started, sold or closed of an account, it can be reduced, closed, paid into and repaid."""
+    met = row(column)
+    sold = (
+        "start",
+        "bid_whole",
+        "bid_slice",
+        "bid_leg",
+        "fill_intent",
+        "pre_liquidate",
+        "deleverage",
+    )
+    exits = "reduce", "close", "reduce_while_sick", "deposit_cash", "deposit_cash_frozen", "repay"
+    if any(met[name] == "" for name in sold):
+        assert {name: met[name] for name in exits} == dict.fromkeys(exits, "")
 
 
 def test_table__has_every_entry_of_the_contracts() -> None:

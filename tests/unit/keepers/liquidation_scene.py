@@ -13,9 +13,10 @@ from plimsoll.deployment.rpc import LocalSigner
 from plimsoll.keepers.decisions import Policy
 from plimsoll.keepers.facts import Native
 from plimsoll.keepers.index import Journal
-from plimsoll.keepers.liquidator import Liquidator, Pass
+from plimsoll.keepers.liquidator import Liquidator
 from plimsoll.keepers.node import Node
 from plimsoll.keepers.outbox import Outbox
+from plimsoll.keepers.passes import Pass
 from tests.stage import move_price
 from tests.unit.keepers.fake_chain import FakeChain
 
@@ -54,7 +55,9 @@ class Scene:
     def keeper(
         self, journal: Journal | None = None, bids: bool = True, **policy: Any
     ) -> Liquidator:
-        """A keeper's process, fresh, for slices alone; it waits a moment for what is not mined."""
+        """A keeper's process, fresh, for slices alone, and the limiter's prices left as they are;
+        it waits a moment for what is not mined.
+        """
         node = Node(self.chain, dict(self.house.plan.addresses))  # type: ignore[arg-type]
         book = journal or self.journal
         outbox = Outbox(node, LocalSigner(KEY), patience=0.01, clock=lambda: self.clock, log=book)
@@ -62,7 +65,7 @@ class Scene:
             node,
             book,
             ETHER,
-            Policy(**{"legs": False, **policy}),
+            Policy(**{"legs": False, "flow_bps": 0, **policy}),
             outbox,
             self.me.id if bids else None,
         )

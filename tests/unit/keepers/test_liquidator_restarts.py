@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from plimsoll.keepers.index import Journal
-from plimsoll.keepers.liquidator import Liquidator, Pass
+from plimsoll.keepers.liquidator import Liquidator
+from plimsoll.keepers.passes import Pass
 from plimsoll.localnet.errors import RpcUnavailable
 from tests.unit.keepers.liquidation_scene import Scene, moves, why
 

@@ -85,6 +85,7 @@ def test_errands__under_r_and_not_in_auction__start(house: House) -> None:
     assert [(one.account, one.call) for one in found] == [(one.id, "start") for one in people[:2]]
     for one in people[:2]:
         house.auction.start(one.id)
+    house.engine.refresh_flow(0)
     assert errands(read(house)) == []
 
 
@@ -114,6 +115,7 @@ def test_errands__an_auction_s_stages__sync_end_deleverage(house: House) -> None
     trader = house.actors["trader"]
     ruin(house, size=50, price=1_830)
     house.auction.start(trader.id)
+    house.engine.refresh_flow(0)
     house.advance(48, refresh=True)
     assert [one.call for one in errands(read(house))] == ["sync"]
     run_auction(house, trader.id, 600)
@@ -243,11 +245,53 @@ def test_errands__income_frees_redemptions__their_clock_waits_for_a_sync(house: 
     house.trade("ETH-PERP", house.actors["trader"], house.actors["maker"], 50, 2_000)
     move_price(house, "1749.98")
     house.auction.start(house.actors["trader"].id)
+    house.engine.refresh_flow(0)
     assert errands(read(house)) == []
     house.engine.collect_fees(0)
     assert [(one.account, one.call) for one in errands(read(house))] == [(0, "InsuranceFund.sync")]
     house.fund.sync()
     assert errands(read(house)) == []
+
+
+def test_status__sale_limiter__what_is_left_of_each_limit_and_for_whom(house: House) -> None:
+    trader, taker = house.actors["trader"], house.actors["liquidator"]
+    found = told(house)["sale_limiter"]
+    assert (found["on"], found["window_s"], found["reserve"]) == (True, 600, "0.5")
+    assert (found["claimant"], found["claim_usd"], found["claim_lapses_in_s"]) == (None, None, None)
+    assert (found["sum_usd"], found["sum_left_usd"]) == ("50000000", "50000000")
+    assert [one["market"] for one in found["markets"]] == ["ETH-PERP", "BTC-PERP"]
+    assert all(one["left"] == one["left_to_others"] == one["limit"] for one in found["markets"])
+
+    house.trade("ETH-PERP", trader, house.actors["maker"], 50, 2_000)
+    house.govern("MarginEngine", "set_flow", (1, 600, 64, 1_000_000))
+    for market in (0, 1):
+        house.engine.refresh_flow(market)
+    move_price(house, 1_820)
+    house.auction.start(trader.id)
+    house.auction.bid(trader.id, taker.id, 0, 10**17, 2**200, 2**40, sender=taker)
+    found = told(house)["sale_limiter"]
+    assert found["claimant"] == hex(trader.id)
+    margin = house.engine.margin(trader.id)
+    assert int(found["claim_usd"]) > (margin.requirement - margin.equity) // 10**15
+    assert found["claim_lapses_in_s"] == 600
+    (eth, _) = found["markets"]
+    flow = house.engine.flow_of(0)
+    assert Decimal(eth["limit"]) * 10**6 == flow.limit
+    assert Decimal(eth["left"]) * 10**6 == flow.limit - flow.used
+    assert Decimal(eth["limit"]) - Decimal(eth["left"]) >= 5
+    assert Decimal(eth["left"]) - Decimal(eth["left_to_others"]) == Decimal(eth["limit"]) / 4
+    assert Decimal(eth["counted_at_usd"]) * 10**9 == flow.price
+    assert eth["mark_usd"] == "1820"
+    used = Decimal(found["sum_usd"]) - Decimal(found["sum_left_usd"])
+    assert used == pytest.approx(5 * Decimal(eth["counted_at_usd"]), rel=Decimal("0.001"))
+    (late,) = [one for one in errands(read(house)) if one.call.endswith("refresh_flow")]
+    assert late.why.startswith("market 0 counts at")
+    house.advance(420, refresh=True)
+    assert [one.call for one in errands(read(house)) if one.account] == ["sync"]
+
+    house.govern("MarginEngine", "set_flow", (1, 0, 64, 0))
+    assert told(house)["sale_limiter"]["on"] is False
+    assert told(house)["sale_limiter"]["markets"] == []
 
 
 def test_status__deleveraged__each_step_s_money_and_the_side_s_multiplier(house: House) -> None:
@@ -348,7 +392,7 @@ def test_status__record__plain_json_with_the_same_keys_in_every_state(house: Hou
     full = json.loads(json.dumps(told(house)))
     assert empty["schema"] == 1
     assert empty.keys() == full.keys()
-    for part in ("accounts", "fund", "deficits", "deleveraging", "terms"):
+    for part in ("accounts", "fund", "deficits", "deleveraging", "terms", "sale_limiter"):
         assert empty[part].keys() == full[part].keys()
 
 

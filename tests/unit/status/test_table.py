@@ -10,7 +10,7 @@ from rich.console import Console
 from plimsoll.console import duration
 from plimsoll.deployment.house import House
 from plimsoll.status import Snapshot, show
-from tests.stage import TOKEN, ruin, run_auction
+from tests.stage import TOKEN, move_price, ruin, run_auction
 from tests.unit.keepers.fake_chain import FakeChain
 from tests.unit.status.conftest import ANY, DAY, from_events, history_of, read
 
@@ -23,12 +23,28 @@ def printed(snapshot: Snapshot, width: int = 160) -> str:
 
 def test_show__a_quiet_house__all_sections_and_nothing_to_do(house: House) -> None:
     text = printed(read(house))
-    heads = ["Accounts", "Auctions", "Intents", "Insurance fund", "Deficits", "Deleveraging"]
+    heads = "Accounts, Auctions, Sale limiter, Intents, Insurance fund, Deficits, Deleveraging"
+    heads = heads.split(", ")
     lines = text.splitlines()
     assert [line for line in lines if line in heads] == heads
     assert "The books balance" in text
     assert "Nothing waits for a keeper." in text
     assert "no side was ever deleveraged" in text
+    assert "nobody claims the reserve" in text
+    assert "in all markets 50,000,000.00 USD left of 50,000,000.00" in text
+
+
+def test_show__a_claim_and_a_sale__who_it_is_kept_for_and_what_is_left(house: House) -> None:
+    trader, taker = house.actors["trader"], house.actors["liquidator"]
+    house.trade("ETH-PERP", trader, house.actors["maker"], 50, 2_000)
+    move_price(house, 1_820)
+    house.auction.start(trader.id)
+    house.auction.bid(trader.id, taker.id, 0, 10**17, 2**200, 2**40, sender=taker)
+    text = printed(read(house))
+    assert f"kept for 0x{trader.id >> 96:040x}:0, short of" in text
+    assert "1,999.3073" in text  # what ETH still counts at
+    house.govern("MarginEngine", "set_flow", (1, 0, 64, 0))
+    assert "off: nothing is limited" in printed(read(house))
 
 
 def test_show__every_step_at_once__each_told(house: House) -> None:
