@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from plimsoll.deployment.abi import artifact
 from plimsoll.deployment.house import Actor, House, account_id, deploy_house
+from plimsoll.evm.storage import slot_of
 from plimsoll.risk_parameters import STARTING
 from plimsoll.units import Number, lots, ticks
 
@@ -122,6 +124,17 @@ def list_markets(house: House, count: int, feed: int = 1) -> list[int]:
         )
         house.govern("MarginEngine", "list_market", MARKET_CONFIG)
     return list(range(first, first + count))
+
+
+def give_residual(house: House, size: Number, market: int = ETH) -> None:
+    """The fund owns so much of each side, bought at the mark: written, not deleveraged."""
+    found, base = house.engine.market(market), "residuals"
+    entry = artifact("MarginEngine").storage_layout["storage_layout"][base]["words"]
+    shares = lots(size) << 24
+    for key, charge in ((2 * market, found.charge_long), (2 * market + 1, found.charge_short)):
+        cost = shares * (found.mark - found.funding - charge)
+        slot = slot_of(entry["slot"], entry["type"], key)
+        house.evm.set_storage(house.engine.address, slot, (cost << 104 | shares << 16) % 2**256)
 
 
 def ruin(house: House, size: Number = 50, price: Number = 1_700) -> int:

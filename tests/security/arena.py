@@ -26,7 +26,17 @@ from plimsoll.deployment.plan import CONTRACTS
 from plimsoll.risk_parameters import STARTING
 from plimsoll.signed_surfaces import SliceReport, SurfaceReport
 from plimsoll.signed_surfaces import sign as sign_surface
-from tests.stage import ETH, FOREVER, MARKET_CONFIG, ONE, TOKEN, USD, fill, move_price
+from tests.stage import (
+    ETH,
+    FOREVER,
+    MARKET_CONFIG,
+    ONE,
+    TOKEN,
+    USD,
+    fill,
+    give_residual,
+    move_price,
+)
 
 DEPLOYABLES = (FACTORY, *CONTRACTS)
 NONE = bytes(32)
@@ -65,6 +75,7 @@ class Arena:
 
     house: House
     signed: tuple[orders.SignedOrder, orders.SignedOrder]
+    residual: orders.SignedOrder  # alice's, for what the fund owns
     operation: tuple[Any, ...]  # a timelock operation that is ready
     surface: tuple[Any, ...]  # arguments of a surface report, not sent yet
 
@@ -207,6 +218,8 @@ class Arena:
             "thaw": (sick,),
             "sell_slice": (sick, liquidator, slice_terms),
             "sell_leg": (sick, liquidator, leg_terms),
+            "fill_residual": (mine, ETH, 10**5, 2**55),
+            "net_residual": (ETH,),
             "deleverage": (sick, 0, sale),
             "release": (people["escrowed"].id,),
             "recover": (),
@@ -287,6 +300,7 @@ class Arena:
             "fill_pair": (maker, taker, 10**5),
             "fill": ([maker, taker], [match]),
             "fill_with": ([maker, taker], [match], [], [(1, b"")]),
+            "fill_residual": (tuple(self.residual), 10**5),
             "cancel": (account_id(owner), 5),
             "cancel_up_to": (account_id(owner), 5),
             "set_matcher": (self.house.matcher.address, True),
@@ -364,7 +378,9 @@ def build(house: House, owner: str) -> Arena:
     house.engine.set_operator(people["mover"], FOREVER, 2, 0, sender=owner)
     house.govern("MarginEngine", "set_status", 1, 2)
     pair = signed_order(house, "alice", nonce=1), signed_order(house, "bob", nonce=1)
-    return Arena(house, pair, operation, _surface(house))
+    give_residual(house, 1)
+    residual = signed_order(house, "alice", nonce=2, price=1_900)
+    return Arena(house, pair, residual, operation, _surface(house))
 
 
 def surface_report(
@@ -391,14 +407,14 @@ def _surface(house: House) -> tuple[Any, ...]:
     return surface_report(house, [expiry], ["alice"], 1)
 
 
-def signed_order(house: House, name: str, nonce: int) -> orders.SignedOrder:
-    """For one ether at 1,820 USD: alice buys, whoever else sells."""
+def signed_order(house: House, name: str, nonce: int, price: int = 1_820) -> orders.SignedOrder:
+    """For one ether at so many USD: alice buys, whoever else sells."""
     order = orders.Order(
         account=account_id(address_of(name)),
         market=ETH,
         buy=name == "alice",
         size=Decimal(1),
-        limit_price=Decimal(1_820),
+        limit_price=Decimal(price),
         expiry=FOREVER,
         nonce=nonce,
     )

@@ -20,7 +20,7 @@ from plimsoll.deployment.house import TEST_CONTRACTS, House, account_id
 from plimsoll.evm import Contract
 from plimsoll.testing import reverts
 from tests.security.arena import address_of
-from tests.stage import FOREVER, TOKEN, list_markets, run_auction, staged
+from tests.stage import FOREVER, TOKEN, give_residual, list_markets, run_auction, staged
 
 FEED, BTC_FEED, UNPRICED_FEED = 1, 2, 3
 PRICE = 1_820  # USD, after the fall that made `sick` sick
@@ -120,6 +120,7 @@ def build(path: Path) -> House:
     for name, seconds in (("backer", DAY), ("lapsed", 1)):
         commit(house, name, seconds)
     house.advance(2)
+    give_residual(house, "0.001")
     return house
 
 

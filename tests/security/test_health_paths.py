@@ -23,6 +23,7 @@ LOWERING = {
     ("MarginEngine", "collateral_changed"): "the account, where collateral was lowered",
     ("MarginEngine", "sell_slice"): "the bidder; what is sold is under R already",
     ("MarginEngine", "sell_leg"): "the bidder; what is sold is under R already",
+    ("MarginEngine", "fill_residual"): "the account that takes",
     ("MarginEngine", "deleverage"): "the buyer; what is closed is under R already",
     ("CollateralVault", "withdraw"): "by collateral_changed",
     ("LiquidationAuction", "bid"): "by sell_slice",
@@ -34,6 +35,7 @@ LOWERING = {
     ("SignedOrders", "fill_pair"): "by settle",
     ("SignedOrders", "fill"): "by settle",
     ("SignedOrders", "fill_with"): "by settle",
+    ("SignedOrders", "fill_residual"): "by the engine's of that name",
     # Only the engine may call these, and it does so inside sell_slice, deleverage, or never.
     ("CollateralVault", "move_share"): "by sell_slice and deleverage",
     ("CollateralVault", "move_between"): "no caller in this version",
@@ -130,6 +132,8 @@ def test_lowering__by_an_account_that_cannot__is_refused(arena, thin):
         engine.set_mode(thin.id, 1, sender=thin)
     with reverts("Underwater"):
         house.vault.withdraw(thin.id, weth, 1, thin, sender=thin)
+    with reverts("Underwater"):
+        engine.fill_residual(thin.id, ETH, -(10**5), 0, sender=house.venue)
     for pair in ((thin, maker), (maker, thin)):  # more of it; or the other way round, through zero
         with reverts("HealthFell"):
             house.settle([fill(house, *pair, 1 if pair[0] is thin else 110, 1_755)])

@@ -67,6 +67,8 @@ ENGINE = {
     "sell_slice": rule("LiquidationAuction", "NotAuction"),
     "sell_leg": rule("LiquidationAuction", "NotAuction"),
     "deleverage": rule("LiquidationAuction", "NotAuction"),
+    "fill_residual": rule(VENUES, "NotVenue"),
+    "net_residual": rule(ANYONE),
     "release": rule(ANYONE, "", "NoEscrow"),
     "recover": rule(ANYONE),
     "fund_deposit": rule("InsuranceFund", "NotFund"),
@@ -102,6 +104,8 @@ BARE = {
     "recover": rule(ANYONE),
     "collect_fees": rule(ANYONE, "", "NothingToDo"),
     "refresh_flow": rule(ANYONE, "", "UnknownMarket"),
+    "net_residual": rule(ANYONE, "", "UnknownMarket"),
+    "realise": rule(ANYONE, "", ""),  # it asks a risk model that is not there
     "poke": rule(ANYONE, "", "BadArgument"),
 }
 TABLE = {
@@ -195,7 +199,7 @@ TABLE = {
     ("LiquidationAuctionOffers", "set_curve"): rule(NOBODY, "NotGovernance"),
     ("LiquidationAuctionOffers", "set_pre_liquidation"): rule("trader", "NotOwner"),
     ("LiquidationAuctionOffers", "pre_liquidate"): rule(TRADERS, "NotOwner", "NotOptedIn"),
-    **several("SignedOrders", "fill_pair fill fill_with", "matcher", "NotMatcher"),
+    **several("SignedOrders", "fill_pair fill fill_with fill_residual", "matcher", "NotMatcher"),
     **several("SignedOrders", "cancel cancel_up_to", TRADERS, "NotOwner"),
     ("SignedOrders", "set_matcher"): rule(GOVERNANCE, "NotGovernance"),
     **{(name, "transfer_ownership"): rule(GOVERNANCE, OWNABLE) for name in OWNED},

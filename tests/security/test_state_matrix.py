@@ -55,6 +55,7 @@ TABLE: dict[str, tuple[str | tuple[str, str], str, str, str]] = {
     "open_elsewhere": ALWAYS,
     "open_elsewhere_with_a_leg_here": ("", "", "HealthFell", "NoPrice"),
     "trade_by_operator": LIVE_ONLY,
+    "take_residual": LIVE_ONLY,
     "reduce_by_operator": UNLESS_UNPRICED,
     "deposit_cash": ALWAYS,
     "deposit_cash_frozen": ALWAYS,
@@ -125,6 +126,7 @@ ENTRIES: dict[tuple[str, str], tuple[str, ...]] = {
         "deposit_collateral", "deposit_first_collateral", "withdraw_collateral_without_debt",
         "withdraw_collateral_with_debt", "withdraw_collateral_with_position",
     ),
+    ("MarginEngine", "fill_residual"): ("take_residual",),
     ("MarginEngine", "freeze"): ("start", "start_healthy", "start_mostly_elsewhere"),
     ("MarginEngine", "thaw"): ("end_cured",),
     ("MarginEngine", "sell_slice"): ("bid_whole", "bid_slice"),
@@ -155,6 +157,7 @@ ENTRIES: dict[tuple[str, str], tuple[str, ...]] = {
     ("SignedOrders", "fill_pair"): ("trade_by_operator", "reduce_by_operator"),
     ("SignedOrders", "fill"): ("trade_by_operator",),  # the same settlement
     ("SignedOrders", "fill_with"): ("trade_by_operator",),
+    ("SignedOrders", "fill_residual"): ("take_residual",),
     ("StandardMargin", "quote"): ("open_new", "reduce"),
     ("StandardMargin", "close"): ("wind_down",),
     ("StandardMargin", "list_market"): ("list_market",),
@@ -165,7 +168,7 @@ PRICELESS = {
     "MarginEngine": (
         "set_operator release recover fund_deposit fund_withdraw budget_move "
         "collect_fees list_market set_market set_status set_pause set_core set_module set_venue "
-        "set_fee_split set_rates set_flow"
+        "set_fee_split set_rates set_flow net_residual"
     ),
     "CollateralVault": (
         "pull_quote push_quote move_share move_between list_asset set_enabled set_haircuts "

@@ -83,20 +83,27 @@ def reduce_by_operator(house: House) -> Any:
 
 def _by_operator(house: House, *, buy: bool) -> Any:
     """The operator of `long` against alice, who is short: a key with money."""
-    domain = orders.Domain(house.evm.chain_id, house.orders.address)
     account = account_id(address_of("alice"))
-    now = house.evm.timestamp
-    signed = []
-    for owner, key, side in (
-        (account, "alice", not buy),
-        (house.actors["long"].id, "operator", buy),
-    ):
-        order = orders.Order(
-            account=owner, market=ETH, buy=side, size=Decimal(1), limit_price=Decimal(PRICE),
-            expiry=now + 60, nonce=1,
-        )  # fmt: skip
-        signed.append(tuple(orders.sign(order, domain, key_of(key))))
-    return house.orders.fill_pair(*signed, 10**6, sender=house.matcher)
+    maker = _signed(house, account, "alice", not buy, PRICE)
+    taker = _signed(house, house.actors["long"].id, "operator", buy, PRICE)
+    return house.orders.fill_pair(maker, taker, 10**6, sender=house.matcher)
+
+
+def _signed(house: House, account: int, key: str, buy: bool, price: int) -> Any:
+    """An order for one unit, in wire form."""
+    domain = orders.Domain(house.evm.chain_id, house.orders.address)
+    order = orders.Order(
+        account=account, market=ETH, buy=buy, size=Decimal(1), limit_price=Decimal(price),
+        expiry=house.evm.timestamp + 60, nonce=1,
+    )  # fmt: skip
+    return tuple(orders.sign(order, domain, key_of(key)))
+
+
+@action
+def take_residual(house: House) -> Any:
+    """The operator's order takes a lot of what deleveraging left the fund, at any price."""
+    order = _signed(house, house.actors["long"].id, "operator", True, 2 * PRICE)
+    return house.orders.fill_residual(order, 10, sender=house.matcher)
 
 
 @action

@@ -279,6 +279,7 @@ def entries(world, wire):
         "fill_pair": orders.pair_calldata(wire, wire, 1),
         "fill": orders.fill_calldata([], []),
         "fill_with": orders.fill_calldata([], [], updates=[orders.Update(1, b"")]),
+        "fill_residual": orders.residual_calldata(wire, 1),
         "cancel": world.venue.cancel.pack(wire.account, 1),
         "cancel_up_to": world.venue.cancel_up_to.pack(wire.account, 1),
         "set_matcher": world.venue.set_matcher.pack(world.governance, True),
