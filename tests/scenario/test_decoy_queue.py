@@ -2,7 +2,8 @@
 
 A window lets 160 ETH be sold, half of it kept for the claimant. The attacker has twelve accounts
 of 40 ETH long against its own short, is first in every second and takes its own over as fast as
-it may; a rival takes of the whale, 250 ETH long, what may be sold of it.
+it may; a rival takes of the whale, 250 ETH long, what may be sold of it. Not covered: an attacker
+who takes the whale as well, at the x to which the delay has brought it.
 """
 
 from __future__ import annotations
