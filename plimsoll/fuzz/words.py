@@ -19,7 +19,7 @@ from plimsoll.model.engine import House
 from plimsoll.model.engine_types import Account
 from plimsoll.model.fund import Fund
 from plimsoll.model.intents import Intent
-from plimsoll.model.ledger import P_ONE, Counted, Market, Position, Side
+from plimsoll.model.ledger import P_ONE, Market, Position, Side
 from plimsoll.model.liquidation import Liquidations
 from plimsoll.model.liquidation_state import Run
 from plimsoll.model.pre_liquidation import Consent
@@ -227,10 +227,6 @@ class Expected:
         word = self.config_words[market] | status << 168 | book.fees << 177
         yield ("engine_state", "config", market), word
         for key, side in ((2 * market, book.sides[1]), (2 * market + 1, book.sides[-1])):
-            if side.counted != Counted():
-                found = side.counted
-                word = found.cost << 104 | found.shares << 16 | found.era
-                yield ("residuals", "words", key), word
             if side.charged or side.epoch or side.window_start:
                 yield from side_entries(key, side)
 
@@ -326,6 +322,8 @@ def _intent(account: int, intent: Intent) -> Iterator[Entry]:
 def side_entries(key: int, side: Side) -> Iterator[Entry]:
     """A side's words; of its multipliers nothing is stored before the first shrink."""
     yield ("ledger", "side", key), side.era | side.charged << 32 | side.window_start << 88
+    counted = side.counted
+    yield ("residuals", "words", key), counted.cost << 104 | counted.shares << 16 | counted.era
     for epoch in range(1, side.epoch + 1):
         record = side.records[epoch]
         word = (record.k << 102) + (record.p << 6) + record.era % 64

@@ -14,6 +14,7 @@ from plimsoll.model import auction, leg_sale
 from plimsoll.model.cash import TOK, Cash
 from plimsoll.model.engine_types import CLOSED, DeleverageTerms, Fill, KeeperPay, Standing
 from plimsoll.model.ledger import Market, Position
+from plimsoll.model.residuals import residual_of
 from plimsoll.model.standard_margin import Quote
 from tests.auction_terms import check_no_worse, check_sized, curve_of, slice_of
 from tests.invariant.twin import CONFIG, START, Twin
@@ -141,6 +142,19 @@ class Driver:
         account = self.account(who)
         person = self.twin.person(self.account(caller))
         self.run("realise", lambda: self.twin.realise(account, market, person), account)
+
+    def residual(self, who: int, market: int, share: int) -> None:
+        """Somebody takes of the fund's residual, at the worst price it would."""
+        account, book = self.account(who), self.twin.model.markets[market]
+        there = residual_of(book, self.twin.basis(market))
+        lots = (there.longs or -there.shorts or 1) * share // 100
+        limit = 2**55 if lots > 0 else 0
+        fund = self.twin.model.cash.fund
+        self.run("residual", lambda: self.twin.residual(account, market, lots, limit), account)
+        self.events["residual lots"] += abs(lots) if self.twin.model.cash.fund != fund else 0
+
+    def net(self, market: int) -> None:
+        self.run("net", lambda: self.twin.simple("net_residual", market))
 
     # -- traders and maker
 

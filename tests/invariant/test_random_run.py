@@ -88,6 +88,8 @@ STEPS = {
             r.choice((100, 100, 100, 40, 130)),
         ),
     ),
+    "residual": (3, lambda r: (r.randrange(9), r.randrange(2), r.choice((100, 100, 50, 200)))),
+    "net": (1, lambda r: (r.randrange(2),)),
     "deleverage": (5, lambda r: (r.randrange(9), r.choice((1, 2)), r.choice((0, 50, 100)))),
 }
 

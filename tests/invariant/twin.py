@@ -160,6 +160,13 @@ class Twin:
             lambda: self.chain.engine.realise(account, market, sender=who),
         )
 
+    def residual(self, account: int, market: int, lots: int, limit: int) -> tuple[str, Any]:
+        args, chain = (account, market, lots, limit), self.chain
+        return self.do(
+            lambda: self.model.fill_residual(*args),
+            lambda: chain.engine.fill_residual(*args, sender=chain.venue),
+        )
+
     def simple(self, name: str, *args: Any, role: str = "guardian") -> tuple[str, Any]:
         """A call whose arguments are the same on both and whose caller has the role."""
         sender = getattr(self.chain, role)
