@@ -79,9 +79,7 @@ def flow_wait(account: uint256, fraction: uint256) -> uint256:
     sum: uint256 = ((claims >> 184) & sale_limiter.M36) * sale_limiter.USD
     if sum != 0:
         need: uint256 = rounding._div_up(worth * span, sum)
-        longest = max(
-            longest, self._until(need, sale_limiter._used(claims >> 136, span), limit)
-        )
+        longest = max(longest, self._until(need, sale_limiter._used(claims >> 136, span), limit))
     return longest
 
 

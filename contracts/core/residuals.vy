@@ -28,7 +28,9 @@ M88: constant(int256) = 2**88 - 1
 
 
 @internal
-def _touch(account: uint256, market: uint256, hot: int256, basis: int256) -> (int256, int256, int256):
+def _touch(
+    account: uint256, market: uint256, hot: int256, basis: int256
+) -> (int256, int256, int256):
     """
     @notice `ledger._load` for who stores the position in this call: where it crosses an epoch its fraction of a lot is
             the fund's from now on.
@@ -69,9 +71,7 @@ def _count(market: uint256, long_side: bool, hot: int256, basis: int256, over: u
     total: uint256 = unsafe_add(self._shares(s.word), shares)
     if total >= 2**88:
         return  # 2^24 positions at the worst fraction: what comes then is the fund's by difference
-    price: int256 = unsafe_add(
-        s.k, unsafe_mul(convert(s.p, int256), unsafe_sub(basis, s.x))
-    )
+    price: int256 = unsafe_add(s.k, unsafe_mul(convert(s.p, int256), unsafe_sub(basis, s.x)))
     # Up for longs and down for shorts, which is against the fund on both sides.
     earned: int256 = unsafe_mul(unsafe_mul(-s.sign, price), convert(shares, int256)) >> 95
     self.words[s.key] = self._pack(
