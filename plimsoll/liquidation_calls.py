@@ -43,6 +43,7 @@ class AuctionQuote:
     cost: Decimal  # negative: the fund pays the bidder
     fee: Decimal
     elapsed: int
+    held: int  # s of it for which the sale limiter held x
     stopped: bool
     over: bool
     priority: int  # s of auction clock until bids are open beside intents
@@ -86,6 +87,7 @@ class AuctionRun:
     number: int
     curve: int
     elapsed: int
+    held: int  # s of it for which the sale limiter held x
     seen: int
     starter: str | None  # who is still owed the starter's pay
     x: Decimal
@@ -146,6 +148,7 @@ class LiquidationCalls(ABC):
             number=word.number,
             curve=word.version,
             elapsed=word.elapsed,
+            held=word.held,
             seen=word.seen,
             starter=word.starter if int(word.starter, 16) else None,
             x=from_units(word.x, -9),
@@ -159,6 +162,7 @@ class LiquidationCalls(ABC):
             x=from_units(word.x, -9),
             **_offer(word),
             elapsed=word.elapsed,
+            held=word.held,
             stopped=word.stopped,
             over=word.over,
             priority=word.priority,

@@ -31,7 +31,8 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
     a: IRiskModel.Assessment = health._assess(account, head, health.NO_MARKET, 0, 0)
     smallest: uint256 = 0
     room: uint256 = 0
-    smallest, room = self._legs(account)
+    pace: uint256 = 0
+    smallest, room, pace = self._legs(account)
     perps: uint256 = 0
     if smallest != 0:  # no market counts whose last lots deleveraging took
         perps = accounts._perps(head)
@@ -46,15 +47,17 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
         smallest=smallest,
         state=a.state,
         room=room,
+        pace=pace,
     )
 
 
 @internal
 @view
-def _legs(account: uint256) -> (uint256, uint256):
+def _legs(account: uint256) -> (uint256, uint256, uint256):
     """
     @notice Lots of an account's smallest leg as a touch now leaves it, 0 without legs; the largest fraction of the
-            account that may be sold now, 1e18.
+            account that may be sold now, 1e18; and the pace of its price: the part of its tightest limit that is
+            free, or that fraction where it is more, 1e18.
     """
     least: uint256 = 0
     room: uint256 = sale_limiter.ONE
@@ -64,6 +67,7 @@ def _legs(account: uint256) -> (uint256, uint256):
     limit: uint256 = 0
     if span != 0:
         limit = sale_limiter._limit(account, claims)
+    free: uint256 = limit
     bits: uint256 = accounts.held[account]
     for _: uint256 in range(72):
         if bits == 0:
@@ -82,9 +86,20 @@ def _legs(account: uint256) -> (uint256, uint256):
         if span != 0:
             lane: uint256 = (sale_limiter.lanes[m >> 2] >> ((m & 3) << 6)) & sale_limiter.M64
             if lane >> 32 != 0:
-                room = min(room, sale_limiter._room(lane, size, span, limit))
+                left: uint256 = sale_limiter._free(lane, span, limit)
+                free = min(free, left)
+                room = min(room, sale_limiter._room(lane, size, span, left))
                 # Proof: 72 of them, each below 2^56 by 2^73.
                 worth = unsafe_add(worth, unsafe_mul(size, sale_limiter._wide(lane >> 48)))
-    if span != 0:
-        room = min(room, sale_limiter._room_of_sum(worth, claims, limit))
-    return least, room
+    if span == 0:
+        return least, room, room
+    left: uint256 = sale_limiter._free(claims >> 136, span, limit)
+    of_sum: uint256 = sale_limiter._room_of_sum(worth, claims, span, left)
+    if of_sum != sale_limiter.ONE:
+        free = min(free, left)
+        room = min(room, of_sum)
+    if room == sale_limiter.ONE:
+        return least, room, room
+    # Proof: free <= limit, and a limit is a quarter of a span of 960 or more.
+    pace: uint256 = unsafe_div(unsafe_mul(free, sale_limiter.ONE), limit)
+    return least, room, max(room, pace)

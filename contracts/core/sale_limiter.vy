@@ -108,49 +108,57 @@ def _limit(account: uint256, claims: uint256) -> uint256:
 
 @internal
 @view
-def _room(lane: uint256, lots: uint256, span: uint256, limit: uint256) -> uint256:
+def _free(back: uint256, span: uint256, limit: uint256) -> uint256:
+    """
+    @notice What an account may still use up of a limit, 1/16 s of a window.
+    @param back When all of it is back, in the low 32 bits.
+    @param span The window in the same unit.
+    @param limit From `_limit`.
+    """
+    # As `_used`. Proof for the unsafe steps: modulo 2^32 by intent; times are below 2^33; used < limit.
+    used: uint256 = unsafe_sub(back, unsafe_mul(block.timestamp, TICK)) & M32
+    if used > span:
+        return limit
+    if used >= limit:
+        return 0
+    return unsafe_sub(limit, used)
+
+
+@internal
+@pure
+def _room(lane: uint256, lots: uint256, span: uint256, free: uint256) -> uint256:
     """
     @notice The largest fraction of a leg that its market's limit now allows.
     @param lane The market's 64 bits; it has a limit.
     @param lots Lots of the leg, 0 < lots < 2^56.
     @param span The window.
-    @param limit From `_limit`.
+    @param free From `_free`.
     @return 1e18, rounded down.
     """
-    # `_used` and `_wide` in place, two calls the less per leg. Proof for the unsafe steps: see there; a limit is
-    # below 2^73, shares of the span below 2^20, the fraction below 2^60.
-    used: uint256 = unsafe_sub(lane, unsafe_mul(block.timestamp, TICK)) & M32
-    if used > span:
-        used = 0
-    if used >= limit:
-        return 0
-    allowed: uint256 = unsafe_mul(
-        ((lane >> 32) & M10) << ((lane >> 42) & 63), unsafe_sub(limit, used)
-    )
+    # `_wide` in place, a call the less per leg. Proof for the unsafe steps: a limit is below 2^73, shares of the span
+    # below 2^20, the fraction below 2^60.
+    allowed: uint256 = unsafe_mul(((lane >> 32) & M10) << ((lane >> 42) & 63), free)
     if allowed >= unsafe_mul(lots, span):
         return ONE
     return unsafe_div(unsafe_mul(unsafe_div(allowed, span), ONE), lots)
 
 
 @internal
-@view
-def _room_of_sum(worth: uint256, claims: uint256, limit: uint256) -> uint256:
+@pure
+def _room_of_sum(worth: uint256, claims: uint256, span: uint256, free: uint256) -> uint256:
     """
     @notice The largest fraction of an account that the sum now allows.
     @param worth Its legs, quote units.
     @param claims The stored word.
-    @param limit From `_limit`.
+    @param span The window.
+    @param free Of the sum, from `_free`.
     @return 1e18, rounded down.
     """
     sum: uint256 = ((claims >> 184) & M36) * USD
     if sum == 0 or worth == 0:  # nothing of it counts: a loan on collateral waits for nobody's legs
         return ONE
-    span: uint256 = self._span(claims)
-    used: uint256 = self._used(claims >> 136, span)
-    if used >= limit:
-        return 0
     # Proof for the unsafe steps: the sum is below 2^86, shares of the span below 2^20, the fraction below 2^60.
-    allowed: uint256 = unsafe_div(unsafe_mul(sum, unsafe_sub(limit, used)), span)
+    allowed: uint256 = unsafe_div(unsafe_mul(sum, free), span)
     if allowed >= worth:
         return ONE
     return unsafe_div(unsafe_mul(allowed, ONE), worth)

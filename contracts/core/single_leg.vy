@@ -71,8 +71,13 @@ def _room(account: uint256, market: uint256, lots: uint256, claims: uint256) -> 
         return lots
     limit: uint256 = sale_limiter._limit(account, claims)
     room: uint256 = min(
-        sale_limiter._room(lane, lots, span, limit),
-        sale_limiter._room_of_sum(lots * sale_limiter._wide(lane >> 48), claims, limit),
+        sale_limiter._room(lane, lots, span, sale_limiter._free(lane, span, limit)),
+        sale_limiter._room_of_sum(
+            lots * sale_limiter._wide(lane >> 48),
+            claims,
+            span,
+            sale_limiter._free(claims >> 136, span, limit),
+        ),
     )
     return lots * room // sale_limiter.ONE
 

@@ -21,6 +21,11 @@
         wants x to move calls `sync`. Stale or halted parts below the tenth are taken off E
         (`stale_value`) and the auction runs on.
 
+        x moves with `elapsed` less `held`. Of an interval at whose end the sale limiter leaves only a part
+        of the account's limits free (`pace`), the other part is held: what is bought as fast as it may be
+        sold has found its price, and others' sales are no sign that nobody wants this account. At most 4095
+        seconds are held. When only deleveraging is left goes by `elapsed`: nothing delays that.
+
         Pay. Starter and executor are paid out of the keeper budget with the first slice (every slice),
         never at the start: an owner who starts an auction and cures it is paid nothing. Each slice pays at
         most its sold R times a bounded rate, nothing under `min_requirement`, and where the bidder pays a
@@ -140,7 +145,7 @@ def start(account: uint256):
     if run.elapsed == 0 or block.timestamp > run.seen + curves._field(
         auction_settings.stored[run.version][0], 168, 24
     ):
-        run.elapsed = 0
+        run = runs._restarted(run)
         run.version = auction_settings.version
     run.number += 1
     run.running = True
@@ -266,7 +271,7 @@ def end(account: uint256):
         runs._save(account, run)
         return
     errors._require(not slices._liquidatable(position), errors.NOTHING_TO_DO)
-    run = auction_clock._advance(run, position.stopped or auction_clock._paused())
+    run = auction_clock._advance(run, position.stopped or auction_clock._paused(), standing.pace)
     run = auction_sale._finish(account, run, False)
     runs._save(account, run)
 
@@ -293,7 +298,7 @@ def deleverage(account: uint256, buyer: uint256):
     standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
     position: slices.Position = slices._position(standing)
     word: uint256 = auction_settings.stored[run.version][0]
-    run = runs._advance(run, position.stopped, curves._field(word, 192, 16))
+    run = runs._advance(run, position.stopped, standing.pace, curves._field(word, 192, 16))
     errors._require(not position.stopped, errors.CLOCK_STOPPED)
     errors._require(slices._liquidatable(position), errors.HEALTHY)
     errors._require(auction_clock._exhausted(standing, word, run.elapsed), errors.AUCTION_NOT_OVER)
@@ -302,7 +307,7 @@ def deleverage(account: uint256, buyer: uint256):
     # The legs are closed. Without collateral, which a deficit is recognised after the sale of, the account
     # is empty but for cash that is not negative: no need to look again.
     if standing.collateral == 0 or deficit != 0:
-        run.elapsed = 0
+        run = runs._restarted(run)
         run = auction_sale._finish(account, run, False)
     else:
         run = auction_sale._settle(account, run, 0)
@@ -320,14 +325,18 @@ def sync(account: uint256):
     """
     run: runs.Run = auction_clock._running(account)
     standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
-    run = auction_clock._advance(run, slices._position(standing).stopped or auction_clock._paused())
+    run = auction_clock._advance(
+        run, slices._position(standing).stopped or auction_clock._paused(), standing.pace
+    )
     # Asked for even where this auction has noted none: a replaced one may have.
     run.noted = auction_sale._note(account, True, standing.equity)
     extcall auction_ports.ENGINE.claim_flow(
         account, standing.equity, standing.linear + standing.superlinear
     )
     runs._save(account, run)
-    log ILiquidationAuction.ClockSet(account=account, elapsed=run.elapsed, stopped=run.stopped)
+    log ILiquidationAuction.ClockSet(
+        account=account, elapsed=run.elapsed, held=run.held, stopped=run.stopped
+    )
 
 
 # -- views --
@@ -347,17 +356,18 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
     standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
     position: slices.Position = slices._position(standing)
     position.stopped = position.stopped or auction_clock._paused()
-    run = auction_clock._advance(run, position.stopped)
+    run = auction_clock._advance(run, position.stopped, standing.pace)
     words: uint256[2] = auction_settings._terms(run.version)
     quote: ILiquidationAuction.Quote = ILiquidationAuction.Quote(
         id=auction_clock._id(account, run.number),
-        x=curves._x(words[0], run.elapsed),
+        x=curves._x(words[0], runs._offered(run)),
         equity=position.equity,
         requirement=position.requirement,
         fraction=0,
         cost=0,
         fee=0,
         elapsed=run.elapsed,
+        held=run.held,
         stopped=position.stopped,
         over=standing.equity < 0 and auction_clock._over(words[0], run.elapsed),
         priority=0,
@@ -369,7 +379,7 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
         quote.priority = priority - run.elapsed
     if position.stopped or quote.over or not slices._liquidatable(position):
         return quote
-    offer: slices.Slice = slices._slice(standing, position, words, run.elapsed, ONE)
+    offer: slices.Slice = slices._slice(standing, position, words, runs._offered(run), ONE)
     if standing.room < offer.fraction:
         quote.wait = staticcall auction_ports.ENGINE.flow_wait(account, offer.fraction)
         least: uint256 = curves._field(words[0], 232, 24)
@@ -377,7 +387,7 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
             standing.smallest >= least and slices._leaves_dust(standing, standing.room, least)
         ):
             return quote
-        offer = slices._slice(standing, position, words, run.elapsed, standing.room)
+        offer = slices._slice(standing, position, words, runs._offered(run), standing.room)
     quote.fraction = offer.fraction
     quote.fee = offer.fee
     quote.cost = slices._expected(standing.equity, offer)
@@ -388,7 +398,7 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
 @view
 def auction(account: uint256) -> ILiquidationAuction.Auction:
     """
-    @notice An account's auction as stored, the clock brought to now as if the feeds had not changed.
+    @notice An account's auction as stored, the clock brought to now as if feeds and sale limiter let it run.
     @param account The account.
     @return See the interface; all zero for an account that never was in auction.
     """
@@ -396,16 +406,17 @@ def auction(account: uint256) -> ILiquidationAuction.Auction:
     seen: uint256 = run.seen
     stopped: bool = run.stopped
     if run.running:
-        run = auction_clock._advance(run, stopped)
+        run = auction_clock._advance(run, stopped, ONE)
     return ILiquidationAuction.Auction(
         running=run.running and auction_ports._frozen(account),
         stopped=stopped,
         number=run.number,
         version=run.version,
         elapsed=run.elapsed,
+        held=run.held,
         seen=seen,
         starter=run.starter,
-        x=curves._x(auction_settings.stored[run.version][0], run.elapsed)
+        x=curves._x(auction_settings.stored[run.version][0], runs._offered(run))
         if run.version != 0
         else 0,
     )
@@ -449,7 +460,7 @@ def _bid(
     standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
     position: slices.Position = slices._position(standing)
     words: uint256[2] = auction_settings._terms(run.version)
-    run = runs._advance(run, position.stopped, curves._field(words[0], 192, 16))
+    run = runs._advance(run, position.stopped, standing.pace, curves._field(words[0], 192, 16))
     errors._require(
         run.elapsed >= curves._field(words[1], 248, 8), errors.PRIORITY_WINDOW
     )

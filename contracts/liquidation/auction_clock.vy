@@ -44,7 +44,7 @@ def _id(account: uint256, number: uint256) -> uint256:
         keccak256(
             abi_encode(
                 account,
-                number & (2**27 - 1),
+                number & (2**15 - 1),
                 staticcall auction_ports.ENGINE.account_version(account),
             )
         ),
@@ -80,12 +80,12 @@ def _exhausted(standing: IMarginEngine.Standing, word: uint256, elapsed: uint256
 
 @internal
 @view
-def _advance(run: runs.Run, stopped: bool) -> runs.Run:
+def _advance(run: runs.Run, stopped: bool, pace: uint256) -> runs.Run:
     """
     @notice The run with its clock at now, by its own curve's longest step.
     """
     return runs._advance(
-        run, stopped, curves._field(auction_settings.stored[run.version][0], 192, 16)
+        run, stopped, pace, curves._field(auction_settings.stored[run.version][0], 192, 16)
     )
 
 

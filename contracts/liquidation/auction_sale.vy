@@ -50,7 +50,7 @@ def _sell(
     self._check_sale(position, standing.equity < 0 and auction_clock._over(words[0], run.elapsed))
     errors._require(standing.room != 0, errors.THROTTLED)
     offer: slices.Slice = slices._slice(
-        standing, position, words, run.elapsed, min(max_fraction, standing.room)
+        standing, position, words, runs._offered(run), min(max_fraction, standing.room)
     )
     limit: uint256 = 0
     if offer.insolvent:
@@ -89,7 +89,7 @@ def _sell(
     )
     run.starter = auction_pay._paid(account, run.starter, result.executed, result.started)
     if offer.fraction == ONE:
-        run.elapsed = 0  # whatever the account holds next is a new auction
+        run = runs._restarted(run)  # whatever the account holds next is a new auction
     if done:
         run = self._finish(account, run, True)
     else:
@@ -153,7 +153,7 @@ def _settle(account: uint256, run: runs.Run, buffer: uint256) -> runs.Run:
     goal: uint256 = position.requirement * (NANO + buffer)
     if position.equity * convert(NANO, int256) >= convert(goal, int256):
         if standing.perps == 0 and standing.collateral == 0:
-            after.elapsed = 0
+            after = runs._restarted(after)
         return self._finish(account, after, False)
     after.noted = self._note(account, run.noted, standing.equity)
     return after
@@ -169,7 +169,7 @@ def _recognise(
     run: runs.Run = running
     deficit: uint256 = 0
     run, deficit = last_resort._close(account, 0, run, standing)
-    run.elapsed = 0
+    run = runs._restarted(run)
     return self._finish(account, run, False)
 
 

@@ -267,7 +267,7 @@ class Accounts:
             len(a.markets) if legs else 0,  # deleveraging may have taken the last lots
             min(legs.values(), default=0),
             found.state,
-            self.limiter.room(account, legs, self.now),
+            *self.limiter.room_and_pace(account, legs, self.now),
         )
 
     def legs(self, account: int) -> dict[int, int]:

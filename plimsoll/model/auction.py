@@ -98,6 +98,7 @@ class Standing:
     smallest: int = 10**9
     state: int = 0
     room: int = ONE
+    pace: int = ONE
 
     @property
     def requirement(self) -> int:

@@ -116,9 +116,9 @@ class AuctionOffers(AuctionSale):
         run = self._running(account)
         intent = self.intents.get(taker)
         standing, curve = self.standing(account), self.curve_of(run)
-        run = run.advance(now, standing.stopped, curve.max_step)
+        run = self._advance(run, standing.stopped, standing.pace)
         held = sum(1 << market for market in self.house.account(account).markets)
-        offer = intents.fill(intent, standing, held, curve, run.elapsed, now)
+        offer = intents.fill(intent, standing, held, curve, run.elapsed, now, run.held)
         assert intent is not None
         run, net, sold = self._sell(account, taker, caller, run, standing, offer, 0, True)
         self.runs[account] = run

@@ -56,7 +56,7 @@ class AuctionSale(FundPorts):
         )
         run = run._replace(starter=run.starter if result.started == 0 else NOBODY)
         if offer.fraction == ONE:
-            run = run._replace(elapsed=0)
+            run = run.restarted()
         if done:
             run = self._finish(account, run, thawed=True)
         else:
@@ -99,7 +99,7 @@ class AuctionSale(FundPorts):
             return self._recognise(account, run, standing, caller)
         if standing.counted * NANO >= standing.requirement * (NANO + buffer):
             if standing.perps == 0 and standing.collateral == 0:
-                run = run._replace(elapsed=0)
+                run = run.restarted()
             return self._finish(account, run)
         return run._replace(noted=self._note(account, run.noted, standing.equity))
 
@@ -143,7 +143,7 @@ class AuctionSale(FundPorts):
     def _recognise(self, account: int, run: Run, standing: Standing, caller: int) -> Run:
         """P22: a debt with nothing behind it is closed in the call that finds it."""
         run, _ = self._close(account, 0, run, standing, caller)
-        return self._finish(account, run._replace(elapsed=0))
+        return self._finish(account, run.restarted())
 
     # -- keepers
 

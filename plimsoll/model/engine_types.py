@@ -129,6 +129,7 @@ class Standing(NamedTuple):
     smallest: int
     state: int
     room: int = 10**18  # largest fraction the sale limiter lets be sold
+    pace: int = 10**18  # how much of the time the price may move
 
     @property
     def requirement(self) -> int:

@@ -63,12 +63,21 @@ def check_margin(intent: Intent, free: int, curve: Curve) -> None:
 
 
 def fill(
-    intent: Intent | None, standing: Standing, held: int, curve: Curve, elapsed: int, now: int
+    intent: Intent | None,
+    standing: Standing,
+    held: int,
+    curve: Curve,
+    elapsed: int,
+    now: int,
+    waited: int = 0,
 ) -> Slice:
-    """What a fill takes of an account in auction, before the fund's grant. `held`: its markets."""
+    """What a fill takes of an account in auction, before the fund's grant. `held`: its markets.
+
+    `waited`: seconds of the clock for which the sale limiter held x.
+    """
     if intent is None or now > intent.expiry:
         raise Refused("NoIntent")
-    if x_at(curve, elapsed) < intent.premium:
+    if x_at(curve, elapsed - waited) < intent.premium:
         raise Refused("BelowPremium")
     requirement = standing.requirement
     if (
@@ -88,7 +97,7 @@ def fill(
     most = ONE
     if intent.capacity * TOK < requirement:
         most = max(1, intent.capacity * TOK * ONE // requirement)
-    return slice_terms(standing, curve, elapsed, min(most, standing.room))
+    return slice_terms(standing, curve, elapsed - waited, min(most, standing.room))
 
 
 def left(intent: Intent, standing: Standing, sold: Slice) -> Intent | None:

@@ -39,7 +39,7 @@ class Liquidations(AuctionOffers):
         require(standing.counted < standing.requirement, "Healthy")
         now = self.house.now
         if run.elapsed == 0 or now > run.seen + self.curve_of(run).resume:
-            run = run._replace(elapsed=0, version=len(self.curves))
+            run = run.restarted()._replace(version=len(self.curves))
         run = run._replace(
             number=run.number + 1,
             running=True,
@@ -96,12 +96,12 @@ class Liquidations(AuctionOffers):
         run = self._running(account)
         require(seen_id is None or seen_id == self.id_of(account), "WrongAuction")
         standing, curve = self.standing(account), self.curve_of(run)
-        run = run.advance(self.house.now, standing.stopped, curve.max_step)
+        run = self._advance(run, standing.stopped, standing.pace)
         require(run.elapsed >= curve.priority, "PriorityWindow")
         self._check_sale(standing, run, curve)
         require(standing.room != 0, "Throttled")
         most = min(max_fraction, standing.room)
-        offer = auction.slice_terms(standing, curve, run.elapsed, most)
+        offer = auction.slice_terms(standing, curve, run.offered, most)
         run, net, _ = self._sell(account, bidder, caller, run, standing, offer, brought, False)
         require(net <= cost_limit, "CostLimit")
         self.runs[account] = run
@@ -126,19 +126,19 @@ class Liquidations(AuctionOffers):
         run = self._running(account)
         require(seen_id is None or seen_id == self.id_of(account), "WrongAuction")
         standing, curve = self.standing(account), self.curve_of(run)
-        run = run.advance(self.house.now, standing.stopped, curve.max_step)
+        run = self._advance(run, standing.stopped, standing.pace)
         require(run.elapsed >= curve.priority, "PriorityWindow")
-        error = leg_sale.refused(standing, curve, run.elapsed)
+        error = leg_sale.refused(standing, curve, run.offered)
         require(not error, error)
         pay = self._flat(run.starter, caller, curve)
-        terms = leg_sale.terms(standing, curve, run.elapsed, market, lots)._replace(
+        terms = leg_sale.terms(standing, curve, run.offered, market, lots)._replace(
             pay=pay,
             executor_share=curve.exec_share,
             starter_share=curve.start_share if pay.starter else 0,
             least=curve.min_requirement * TOK,
         )
         result = self.house.sell_leg(account, bidder, terms)
-        error = leg_sale.fault(standing, result, curve, run.elapsed)
+        error = leg_sale.fault(standing, result, curve, run.offered)
         require(not error, error)
         require(-result.paid <= cost_limit, "CostLimit")
         run = run._replace(starter=run.starter if result.started == 0 else NOBODY)
@@ -153,16 +153,16 @@ class Liquidations(AuctionOffers):
         """The most lots of a leg on sale and their terms; the priority left; stopped."""
         run, standing = self._running(account), self.standing(account)
         stopped = standing.stopped or self._paused()
-        run, curve = self._advance(run, stopped), self.curve_of(run)
+        run, curve = self._advance(run, stopped, standing.pace), self.curve_of(run)
         priority = max(0, curve.priority - run.elapsed)
         if stopped:
-            return LegQuote(auction.x_at(curve, run.elapsed)), priority, stopped
+            return LegQuote(auction.x_at(curve, run.offered)), priority, stopped
         house = self.house.accrued()
 
         def after(lots: int) -> LegResult:
             return single_leg.leg_after(house, account, market, lots)
 
-        return leg_sale.quote(standing, curve, run.elapsed, after), priority, stopped
+        return leg_sale.quote(standing, curve, run.offered, after), priority, stopped
 
     @transaction
     def end(self, account: int) -> None:
@@ -182,7 +182,7 @@ class Liquidations(AuctionOffers):
             self.runs[account] = run._replace(noted=noted, running=False)
             return
         require(healthy, "NothingToDo")
-        run = self._advance(run, standing.stopped or self._paused())
+        run = self._advance(run, standing.stopped or self._paused(), standing.pace)
         self.runs[account] = self._finish(account, run)
 
     @transaction
@@ -195,13 +195,13 @@ class Liquidations(AuctionOffers):
         require(buyer == 0 or owner_of(buyer) == caller, "NotOwner")
         run = self._running(account)
         standing, curve = self.standing(account), self.curve_of(run)
-        run = run.advance(self.house.now, standing.stopped, curve.max_step)
+        run = self._advance(run, standing.stopped, standing.pace)
         require(not standing.stopped, "ClockStopped")
         require(standing.counted < standing.requirement, "Healthy")
         require(exhausted(standing, curve, run.elapsed), "AuctionNotOver")
         run, result = self._close(account, buyer, run, standing, caller)
         if standing.collateral == 0 or result.deficit:
-            run = self._finish(account, run._replace(elapsed=0))
+            run = self._finish(account, run.restarted())
         else:
             run = self._settle(account, run, 0, caller)
         self.runs[account] = run
@@ -212,7 +212,7 @@ class Liquidations(AuctionOffers):
         """Bring an auction's clock and its noted deficit to now."""
         run = self._running(account)
         standing = self.standing(account)
-        run = self._advance(run, standing.stopped or self._paused())
+        run = self._advance(run, standing.stopped or self._paused(), standing.pace)
         # Asked for even where this auction has noted none: a replaced one may have.
         self.runs[account] = run._replace(noted=self._note(account, True, standing.equity))
         self.house.claim_flow(account, standing.equity, standing.requirement)
@@ -222,16 +222,17 @@ class Liquidations(AuctionOffers):
         run = self._running(account)
         standing = self.standing(account)
         stopped = standing.stopped or self._paused()
-        run, curve = self._advance(run, stopped), self.curve_of(run)
+        run, curve = self._advance(run, stopped, standing.pace), self.curve_of(run)
         insolvent = standing.equity < 0
         quote = Quote(
-            x=auction.x_at(curve, run.elapsed),
+            x=auction.x_at(curve, run.offered),
             equity=standing.counted,
             requirement=standing.requirement,
             fraction=0,
             cost=0,
             fee=0,
             elapsed=run.elapsed,
+            held=run.held,
             stopped=stopped,
             over=insolvent and run.elapsed > curve.t_end,
             priority=max(0, curve.priority - run.elapsed),
@@ -240,7 +241,7 @@ class Liquidations(AuctionOffers):
         )
         if stopped or quote.over or standing.counted >= standing.requirement:
             return quote
-        offer = auction.slice_terms(standing, curve, run.elapsed)
+        offer = auction.slice_terms(standing, curve, run.offered)
         room = standing.room
         if room < offer.fraction:
             house = self.house
@@ -249,17 +250,17 @@ class Liquidations(AuctionOffers):
             dust = standing.smallest >= least and auction.leaves_dust(standing, room, least)
             if room == 0 or dust:
                 return quote
-            offer = auction.slice_terms(standing, curve, run.elapsed, room)
+            offer = auction.slice_terms(standing, curve, run.offered, room)
         cost = auction.expected_cost(standing.equity, offer)
         return quote._replace(fraction=offer.fraction, cost=cost, fee=offer.fee)
 
-    def auction_of(self, account: int) -> tuple[bool, bool, int, int, int, int, int, int]:
+    def auction_of(self, account: int) -> tuple[bool, bool, int, int, int, int, int, int, int]:
         """A run as told, its clock at now; fields as in ILiquidationAuction, starter as integer."""
         run = self.run_of(account)
         seen, stopped, x = run.seen, run.stopped, 0
         if run.running:
-            run = self._advance(run, stopped)
+            run = self._advance(run, stopped, ONE)
         if run.version:
-            x = auction.x_at(self.curve_of(run), run.elapsed)
+            x = auction.x_at(self.curve_of(run), run.offered)
         on = run.running and self.house.account(account).frozen
-        return on, stopped, run.number, run.version, run.elapsed, seen, run.starter, x
+        return on, stopped, run.number, run.version, run.elapsed, run.held, seen, run.starter, x

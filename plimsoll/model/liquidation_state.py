@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from plimsoll.model import auction, intents, pre_liquidation
-from plimsoll.model.auction import MAX_ELAPSED, Curve, Standing
+from plimsoll.model.auction import MAX_ELAPSED, ONE, Curve, Standing
 from plimsoll.model.engine import House
 from plimsoll.model.fund import Fund
 from plimsoll.model.intents import Intent
@@ -21,6 +21,7 @@ from plimsoll.model.rounding import ModelError, require
 from plimsoll.model.vault import Refused as FundRefused
 
 AUCTIONS_STOPPED = 3
+MAX_HELD = 2**12 - 1
 FOREVER = 2**256 - 1
 NOBODY = 0
 
@@ -30,9 +31,13 @@ S = TypeVar("S", bound="LiquidationState")
 
 
 class Run(NamedTuple):
-    """An account's auction; `starter` is the address still to be paid, 0 for none."""
+    """An account's auction; `starter` is the address still to be paid, 0 for none.
+
+    x moves with `elapsed` less `held`, the seconds for which the sale limiter held it.
+    """
 
     elapsed: int = 0
+    held: int = 0
     seen: int = 0
     version: int = 0
     number: int = 0
@@ -41,12 +46,26 @@ class Run(NamedTuple):
     noted: bool = False
     starter: int = NOBODY
 
-    def advance(self, now: int, stopped: bool, step: int) -> Run:
-        """With its clock at `now`; an interval adds at most `step` seconds, a stopped one none."""
-        elapsed = self.elapsed
+    @property
+    def offered(self) -> int:
+        """Seconds of the clock that x has moved for."""
+        return self.elapsed - self.held
+
+    def restarted(self) -> Run:
+        """With its clock at 0."""
+        return self._replace(elapsed=0, held=0)
+
+    def advance(self, now: int, stopped: bool, pace: int, step: int) -> Run:
+        """With its clock at `now`; an interval adds at most `step` seconds, a stopped one none.
+
+        x moves for `pace` (1e18) of them, to the nearest second.
+        """
+        elapsed, held = self.elapsed, self.held
         if not (self.stopped or stopped):
-            elapsed = min(MAX_ELAPSED, elapsed + min(step, now - self.seen))
-        return self._replace(elapsed=elapsed, seen=now, stopped=stopped)
+            seconds = min(step, now - self.seen)
+            elapsed = min(MAX_ELAPSED, elapsed + seconds)
+            held = min(MAX_HELD, elapsed, held + (seconds * (ONE - pace) + ONE // 2) // ONE)
+        return self._replace(elapsed=elapsed, held=held, seen=now, stopped=stopped)
 
 
 class Quote(NamedTuple):
@@ -59,6 +78,7 @@ class Quote(NamedTuple):
     cost: int
     fee: int
     elapsed: int
+    held: int
     stopped: bool
     over: bool
     priority: int
@@ -162,8 +182,8 @@ class LiquidationState:
         require(run.running, "NoAuction")
         return run
 
-    def _advance(self, run: Run, stopped: bool) -> Run:
-        return run.advance(self.house.now, stopped, self.curve_of(run).max_step)
+    def _advance(self, run: Run, stopped: bool, pace: int) -> Run:
+        return run.advance(self.house.now, stopped, pace, self.curve_of(run).max_step)
 
     def _paused(self) -> bool:
         return self.house.pause >= AUCTIONS_STOPPED

@@ -103,22 +103,33 @@ class SaleLimiter:
 
     def room(self, account: int, legs: Mapping[int, int], now: int) -> int:
         """Largest fraction of an account with these lots by market that may be sold, 1e18."""
+        return self.room_and_pace(account, legs, now)[0]
+
+    def room_and_pace(self, account: int, legs: Mapping[int, int], now: int) -> tuple[int, int]:
+        """That fraction, and how much of the time the account's price may move, 1e18.
+
+        The pace is the part of its tightest limit that is free, or the fraction where it is more.
+        """
         if self.window == 0:
-            return ONE
+            return ONE, ONE
         limit, room, worth = self.limit(account, now), ONE, 0
+        least = limit
         for market, lots in legs.items():
             lane = self.lanes.get(market, Lane())
             if lane.limit == 0:
                 continue
-            allowed = lane.limit * max(0, limit - self.used(lane.back, now)) // self.span
+            free = max(0, limit - self.used(lane.back, now))
+            least = min(least, free)
+            allowed = lane.limit * free // self.span
             worth += lots * lane.price
             if allowed < lots:
                 room = min(room, allowed * ONE // lots)
         if self.sum:
-            allowed = self.sum * USD * max(0, limit - self.used(self.back, now)) // self.span
+            free = max(0, limit - self.used(self.back, now))
+            allowed = self.sum * USD * free // self.span
             if allowed < worth:
-                room = min(room, allowed * ONE // worth)
-        return room
+                room, least = min(room, allowed * ONE // worth), min(least, free)
+        return room, ONE if room == ONE else max(room, least * ONE // limit)
 
     def lots(self, account: int, market: int, lots: int, now: int) -> int:
         """How many of so many lots of one leg may be sold now, rounded down."""

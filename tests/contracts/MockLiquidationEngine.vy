@@ -416,6 +416,7 @@ def deleverage(
         smallest=0,
         state=0,
         room=s.room,
+        pace=s.pace,
     )
     self.versions[account] += 1
     self.last_resort = terms

@@ -69,7 +69,7 @@ class Driver:
             return refused, value
         for account in self.ids:
             # What others' sales leave of the flow is nobody's own.
-            b, a = (found[account]._replace(room=0) for found in (before, after))
+            b, a = (found[account]._replace(room=0, pace=0) for found in (before, after))
             if account not in involved and not spared:
                 same = b == a._replace(equity=min(a.equity, b.equity)) if pays else b == a
                 assert same, f"P12: {name} changed {account:#x}: {b} -> {a}"
