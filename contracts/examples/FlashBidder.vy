@@ -62,6 +62,7 @@ AUCTION: public(immutable(address))
 VAULT: public(immutable(address))
 USD: public(immutable(address))
 COLLATERAL: public(immutable(address))
+MINE: public(immutable(uint256))  # id of this contract's account 0
 
 desk: transient(address)  # who buys, while a bid is under way
 price: transient(uint256)  # token units of USD that it pays for 1e18 of the collateral
@@ -92,6 +93,7 @@ def __init__(
     VAULT = vault
     USD = usd
     COLLATERAL = collateral
+    MINE = convert(convert(self, uint160), uint256) << 96
     assert extcall IERC20(usd).approve(vault, max_value(uint256), default_return_value=True)
 
 
@@ -119,15 +121,14 @@ def take(
          of the withdrawal.
     """
     errors._require(msg.sender == OWNER, errors.NOT_OWNER)
-    mine: uint256 = self._account()
     self.desk = desk
     self.price = price
     extcall Auction(AUCTION).bid_with_callback(
-        account, mine, auction_id, max_fraction, cost_limit, deadline
+        account, MINE, auction_id, max_fraction, cost_limit, deadline
     )
     self.desk = empty(address)
-    sold: uint256 = staticcall Vault(VAULT).balance_of(mine, COLLATERAL)
-    extcall Vault(VAULT).withdraw(mine, COLLATERAL, sold, desk)
+    sold: uint256 = staticcall Vault(VAULT).balance_of(MINE, COLLATERAL)
+    extcall Vault(VAULT).withdraw(MINE, COLLATERAL, sold, desk)
     kept: uint256 = staticcall IERC20(USD).balanceOf(self)
     assert extcall IERC20(USD).transfer(OWNER, kept, default_return_value=True)
     log Flashed(account=account, sold=sold, brought=self.brought, kept=kept)
@@ -169,12 +170,3 @@ def on_slice(
         short = (convert(-cash, uint256) + TOK - 1) // TOK
     self.brought = short
     return short
-
-
-@internal
-@view
-def _account() -> uint256:
-    """
-    @notice Id of this contract's account 0.
-    """
-    return convert(convert(self, uint160), uint256) << 96
