@@ -15,6 +15,8 @@ ETH, BTC = 0, 1  # market ids
 LONG_ETH, LONG_BTC, SHORTS, BORROWERS, DIP_BUYERS = 7, 6, 4, 3, 4
 # These opt in to pre-liquidation: (market, leverage).
 CAREFUL = ((ETH, "5"), (BTC, "6"), (ETH, "6.5"))
+# Borrows nearly all it may: a bidder without money sells its ether on. (ether, of its value)
+FULL_LOAN = (120, "0.82")
 # Arranged: no bidder touches these, so that they end in deleveraging. (name, equity in USD)
 SHUNNED = (("shunned small", 8_000), ("shunned medium", 20_000), ("shunned whale", 160_000))
 
@@ -34,7 +36,8 @@ class Actor:
     """Somebody with one account. Money in whole USD and ether.
 
     `wants`: the auction's x at which bidders take this account (their hedging costs differ);
-    None: they never do. `by_leg`: they take its legs one by one. `nonce` counts its orders.
+    None: they never do. `by_leg`: they take its legs one by one. `in_flash`: a bidder without money
+    takes it, with a callback. `nonce` counts its orders.
     """
 
     key: Key
@@ -45,6 +48,7 @@ class Actor:
     trades: tuple[Trade, ...] = ()
     wants: Decimal | None = Decimal("0.1")
     by_leg: bool = False
+    in_flash: bool = False
     nonce: int = 0
     account: int = field(init=False)
 
@@ -84,8 +88,11 @@ class Cast:
         return {one.account: one for one in self.actors}
 
 
-def make_cast(seed: int, ether_usd: Decimal) -> Cast:
-    """The same people, equities and leverages for the same seed; loans by the price of ether."""
+def make_cast(seed: int, ether_usd: Decimal, flash_bidder: str) -> Cast:
+    """The same people, equities and leverages for the same seed; loans by the price of ether.
+
+    `flash_bidder`: the contract that bids with nothing; it has an account as everybody has.
+    """
     dice = random.Random(f"cast {seed}")
 
     def level(low: str, high: str) -> Decimal:
@@ -143,4 +150,9 @@ def make_cast(seed: int, ether_usd: Decimal) -> Cast:
     add("basket", "trader", usd=30_000, trades=both, by_leg=True)
     both = tuple(Trade(market, True, Decimal("3.8"), wave=1) for market in (ETH, BTC))
     add("dip basket", "dip buyer", usd=6_000, trades=both)
+    weth, share = FULL_LOAN
+    loan = int(weth * ether_usd * Decimal(share))
+    add("borrower in full", "borrower", weth=weth, loan=loan, wants=Decimal("0.08"), in_flash=True)
+    add("desk", "desk")
+    made.append(Actor(Key("flash bidder", b"", flash_bidder), "flash bidder"))
     return Cast(made)

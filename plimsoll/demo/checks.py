@@ -70,6 +70,7 @@ class Sample:
     cash_part: dict[int, int] = field(default_factory=dict)  # account -> cash and escrow, qu
     left: dict[int, int] = field(default_factory=dict)  # market -> residual lots, the larger side
     leftover: int = 0  # quote units: P&L of the fund's residual lots, and floors of positions
+    pockets: dict[str, int] = field(default_factory=dict)  # dollars outside, quote units, by name
     remainder: int = 0  # quote units: tokens held less every claim
     recovering: frozenset[str] = frozenset()  # feeds back from a gap or halt, in their grace time
 
@@ -92,6 +93,7 @@ class Checker:
         self.accounts = [actor.account for actor in cast]
         self.backers = [actor.account for actor in cast.role("backer")]
         self.names = {actor.account: actor.name for actor in cast}
+        self._outside = cast.role("desk", "keeper")  # what they have is in no account
         self.tally = Tally()
         layout = artifact("MarginEngine").storage_layout["storage_layout"]["ledger"]
         self._place = int(layout["record"]["slot"])
@@ -176,6 +178,10 @@ class Checker:
             for market in MARKETS:
                 words[account, market] = tuple(row[4 + market])
         sample.in_auction = frozenset(frozen - committed)
+        sample.pockets = {
+            one.name: self.world.balance_of("usd", one.address) * QUOTE_PER_TOKEN
+            for one in self._outside
+        }
         sample.recovering = frozenset(feed for feed in FEEDS if words_of[feed] & RECOVERING_FLAG)
         return sample, words
 

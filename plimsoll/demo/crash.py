@@ -17,7 +17,7 @@ from plimsoll.demo.keeper import Keeper
 from plimsoll.demo.prices import FEEDS, Tape
 from plimsoll.demo.stage import LEAD, Stage
 from plimsoll.demo.trading import USD, lend, open_wave, promise, seat, take_back
-from plimsoll.demo.world import Events, Outcome, Refused, act, must
+from plimsoll.demo.world import FLASH_BIDDER, Events, Outcome, Refused, act, must
 from plimsoll.keepers.decisions import Decision
 from plimsoll.units import from_ticks
 
@@ -116,7 +116,9 @@ def _silences(low: int) -> tuple[Silence, ...]:
 class _Play:
     def __init__(self, stage: Stage, tape: Tape, seed: int, say: Say) -> None:
         self.stage, self.world, self.tape, self.say = stage, stage.world, tape, say
-        self.cast = make_cast(seed, from_ticks(tape.at(tape.start)["ETH"]))
+        self.cast = make_cast(
+            seed, from_ticks(tape.at(tape.start)["ETH"]), stage.world.addresses[FLASH_BIDDER]
+        )
         self.checker = Checker(stage, self.cast)
         self.operator = PriceOperator(stage, seed)
         self.events = Events(stage.world.addresses)
@@ -169,6 +171,7 @@ class _Play:
             for name, fields in events
             if name == "InsuranceFund.Draw"
         )
+        flash = next((fields for name, fields in events if name == f"{FLASH_BIDDER}.Flashed"), {})
         for name, fields in events:
             if name == "OracleAdapter.StateChanged":
                 told = (fields[key] for key in ("old_state", "new_state", "cause"))
@@ -182,7 +185,7 @@ class _Play:
                         outcome.time,
                         outcome.block,
                         outcome.hash,
-                        {**fields, "draws": draws},
+                        {**fields, **flash, "draws": draws},
                         before,
                         after,
                     )
@@ -194,6 +197,8 @@ class _Play:
         if name == "LiquidationAuction.Bid":
             if "LiquidationAuction.IntentFilled" in names:
                 return "intent filled"
+            if f"{FLASH_BIDDER}.Flashed" in names:
+                return "flash slice"
             if fields["from_fund"]:
                 return "insolvent slice"
             return "solvent slice" if fields["cost"] > 0 else "free slice"
@@ -259,10 +264,11 @@ class _Play:
             return
         self._cure(sample)
         sample = self.keeper.turn(self._now())
+        if not sample.recovering and all(one.state <= DEGRADED for one in sample.prices.values()):
+            # Right after its syncs: a second later debts have grown. Where a feed is halted or
+            # recovering nothing may start.
+            self.checker.settled(sample)
         self._cure(sample)
-        now = self._now()
-        if not now.recovering and all(one.state <= DEGRADED for one in now.prices.values()):
-            self.checker.settled(now)  # on a halted or recovering feed nothing may start
         self._run_on_the_house(self._now())
 
     def _now(self) -> Sample:

@@ -15,7 +15,7 @@ from plimsoll.demo.cast import Actor, Cast
 from plimsoll.demo.checks import Sample
 from plimsoll.demo.stage import Stage
 from plimsoll.demo.trading import Wish, trade_all
-from plimsoll.demo.world import Call, Outcome, Refused, World, act
+from plimsoll.demo.world import FLASH_BIDDER, Call, Outcome, Refused, World, act
 from plimsoll.demo.world import View as WorldView
 from plimsoll.keepers import rules
 from plimsoll.keepers.decisions import NANO, Decision, Facts, House, Move, Policy
@@ -25,6 +25,8 @@ from plimsoll.keepers.node import Reader, Refusal, View
 FOREVER = 2**63
 INSOLVENT_AT = Decimal("1.05")  # x at which a bidder takes an insolvent account: above 1 it is paid
 POLICY = Policy(min_profit=5 * 10**15, hedge_bps=0)  # no bidder gets up for less than five dollars
+DESK_SPREAD = 10  # 1e-4 under the mark that a desk buys ether at
+TICKS_PER_TOKEN = 1_000  # 1e-9 USD in 1e-6
 SMALLEST_HAND_ON = 20 * 10**15  # quote units of notional that a bidder bothers to sell on
 
 Mined = Callable[[list[Outcome]], Sample]
@@ -150,6 +152,8 @@ class Keeper:
                 self.world, bidder.address, auction, "bid_leg", move.account, bidder.account,
                 move.auction_id, move.market, move.lots, limit, FOREVER, label=label,
             )  # fmt: skip
+        if move.kind == "bid" and self.actors[facts.account].in_flash:
+            return self._flash(move, limit) if self._wanted(facts) and move.fraction else None
         by_leg = self.actors[facts.account].by_leg and facts.legs
         if move.kind == "bid" and self._wanted(facts) and move.fraction and not by_leg:
             where = " on ether loans" if facts.collateral and not facts.perps else ""
@@ -161,6 +165,16 @@ class Keeper:
             sender, buyer = (bidder.address, bidder.account) if move.with_buyer else (self.me, 0)
             return act(self.world, sender, auction, "deleverage", move.account, buyer, label=label)
         return None
+
+    def _flash(self, move: Move, limit: int) -> Call:
+        """A bid by a contract that owns nothing: a desk buys the ether in it."""
+        (mark,) = self.reader.views([View("OracleAdapter", "read", (self.stage.feed_id("ETH"),))])
+        price = mark.price * (10_000 - DESK_SPREAD) // (10_000 * TICKS_PER_TOKEN)
+        desk = self.cast.one("desk").address
+        return act(
+            self.world, self.me, FLASH_BIDDER, "take", move.account, move.auction_id, move.fraction,
+            limit, FOREVER, desk, price, label="liquidation: bid with callback",
+        )  # fmt: skip
 
     def _wanted(self, facts: Facts) -> bool:
         """Whether x has come to where somebody's hedging costs are covered."""

@@ -11,10 +11,11 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from plimsoll.compiler import compile_path
+from plimsoll.compiler import compile_contract, compile_path
 from plimsoll.demo.prices import FEEDS
 from plimsoll.demo.world import (
     BATCH,
+    FLASH_BIDDER,
     AnvilWorld,
     DemoError,
     EvmWorld,
@@ -97,6 +98,15 @@ class Stage:
 def aggregator_name(feed: str, which: str) -> str:
     """Its name among a world's addresses."""
     return f"{feed}/USD {which}"
+
+
+def flash_bidder_code(at: Mapping[str, str]) -> bytes:
+    """Creation code of the bidder with callback, the keeper's; `at`: addresses by name."""
+    built = compile_contract(FLASH_BIDDER)
+    inputs = next(entry["inputs"] for entry in built.abi if entry["type"] == "constructor")
+    parts = (at[one] for one in ("MarginEngine", "LiquidationAuction", "CollateralVault"))
+    owner = Key.of("keeper").address
+    return make_encoder(inputs, built.initcode)(owner, *parts, at["usd"], at["weth"])
 
 
 def reporters() -> tuple[Key, ...]:
@@ -182,6 +192,8 @@ def _on_fork(
     chain_seconds, began = time.monotonic() - began, time.monotonic()
     plan, outcomes, checks = _deploy(fork, accounts[DEPLOYER], config, out, say)
     addresses = {**plan.addresses, **extra, "usd": parts["usd"], "weth": parts["weth"]}
+    sender = Sender(rpc, accounts[BUILDER])
+    addresses[FLASH_BIDDER] = sender.deploy(flash_bidder_code(addresses), what="example bidder")
     rpc.call("anvil_removeBlockTimestampInterval")
     rpc.call("evm_setAutomine", False)
     world = AnvilWorld(fork, addresses, accounts[TREASURER].address)
@@ -301,8 +313,13 @@ def evm_stage(first: Mapping[str, int], start: int) -> Stage:
     chain = EvmChain(evm, deployer)
     plan = build_plan(config, deployer, predict_factory(chain))
     outcomes = execute(plan, chain)
+    addresses = {**plan.addresses, **extra}
+    built, owner = compile_contract(FLASH_BIDDER), Key.of("keeper").address
+    parts = (addresses[one] for one in ("MarginEngine", "LiquidationAuction", "CollateralVault"))
+    bidder = evm.deploy(built, owner, *parts, usd.address, weth.address)
+    addresses[FLASH_BIDDER] = bidder.address
     return Stage(
-        EvmWorld(evm, {**plan.addresses, **extra}),
+        EvmWorld(evm, addresses),
         config,
         plan,
         outcomes,

@@ -184,8 +184,9 @@ def _arranged(story: Story, start: int, end: int) -> str:
         "a tenth of the depth may be sold in ten minutes in place of all of it; accounts that "
         "opted in to pre-liquidation are sold from 10 % above their line on in place of 5 %; "
         f"keepers are down for {(end - start) // 60} minutes around the steepest fall; shortly "
-        "before it some accounts buy the dip with all the leverage they can get; no bidder ever "
-        f"touches {names}. {_silence(story)}"
+        "before it some accounts buy the dip with all the leverage they can get; a desk buys the "
+        "ether that a bidder without money takes, a tenth of a percent under the mark; no bidder "
+        f"ever touches {names}. {_silence(story)}"
     )
 
 

@@ -13,6 +13,7 @@ from plimsoll.report.model import Cell, Column, Kind, Table
 HOLDERS = ("The account", "Its taker", "Opposite side", "Everybody else")
 HOUSE = ("Insurance fund", "Keeper budget", "Fees", "Residual lots")
 TOKENS = "Tokens held"
+OUTSIDE = {"desk": "the desk, dollars", "keeper": "the bidder's owner, dollars"}
 ROUNDING = 10**13  # quote units (a cent): interest not booked yet, and floors, between two blocks
 LOANS = 256  # the fund's key for what no market caused
 
@@ -58,6 +59,8 @@ def telling(story: Story) -> list[tuple[list[str], Happening]]:
             continue
         # Money alone tells a case whole: with ether and a loan the half of it would be missing.
         clear = [one for one in many if not one.before.weth[one.account]] or many
+        if step == "flash slice":  # one that its bidder paid for
+            clear = [one for one in clear if not one.fields["from_fund"]] or clear
         best = max(clear, key=lambda one: one.fields.get(PAYERS.get(step, ""), _moved(one, story)))
         for names, one in found:
             if one is best:
@@ -90,6 +93,8 @@ def examples(story: Story) -> Table:
                 continue
             rows.append((label, purse, *map(usd, (before, after - before, after)), None))
             label = ""
+        if one.kind == "flash slice":  # tokens that came in left a pocket: not among the claims
+            rows += [_pocket(one, name) for name in OUTSIDE]
         total = sum(changes(one, story))
         rows.append((label, "Sum of changes", None, usd(total), None, conserves(one, story)))
     return Table(
@@ -106,8 +111,15 @@ def examples(story: Story) -> Table:
         "The case that moved most; steps of one transaction together. Cash and P&L at mark, ether "
         "left out: who takes an account with a debt and ether takes on the debt here. Every purse "
         "is read from the chain in the blocks before and after; purses that stayed as they were "
-        "are left out. The tokens held are what all others claim, so that changes add up to zero.",
+        "are left out. The tokens held are what all others claim, so that changes add up to zero; "
+        "what is outside is not in the sum.",
     )
+
+
+def _pocket(one: Happening, name: str) -> tuple[Cell, ...]:
+    """The dollars of somebody outside, before and after."""
+    before, after = one.before.pockets[name], one.after.pockets[name]
+    return "", f"Outside: {OUTSIDE[name]}", *map(usd, (before, after - before, after)), None
 
 
 def sums(story: Story) -> Table:

@@ -12,7 +12,7 @@ from plimsoll.report.model import (
     Band,
     Tone,
 )
-from plimsoll.units import from_lots, from_quote_units, from_ticks
+from plimsoll.units import from_lots, from_quote_units, from_ticks, from_token_units
 
 STATES = {0: "OK", 1: "DEGRADED", 2: "STALE", 3: "HALTED", 4: "RECOVERING"}
 RECOVERING = 4  # beside the adapter's four: DEGRADED, and no liquidation for the grace time
@@ -35,6 +35,8 @@ STEPS = {
     "pre-liquidation": "R <= E < 1.1 R, and the owner asked for it: small slices, small premium",
     "intent filled": "committed margin takes a slice while nobody else may bid yet",
     "solvent slice": "a slice of a solvent account sold, sized to its target",
+    "flash slice": "a bidder without money: its contract sells the slice's ether and pays with "
+    "the proceeds, in one transaction",
     LIMITED: "more is on sale than may be sold in ten minutes: the slice shrinks, the rest waits",
     "single leg": "one perpetual alone at mark, for x of the R it frees; the other stays",
     "free slice": "0 <= E < x R: the account's taker pays nothing, the fund pays nothing",
@@ -55,6 +57,7 @@ MARKS = {
     "intent filled": ("intent filled", Tone.GOOD),
     "single leg": ("leg taken", Tone.NEUTRAL),
     "solvent slice": ("slice sold", Tone.NEUTRAL),
+    "flash slice": ("taken in a flash", Tone.NEUTRAL),
     "free slice": ("taken for nothing", Tone.WARN),
     "insolvent slice": ("fund pays", Tone.BAD),
     "deleveraged": ("deleveraged", Tone.BAD),
@@ -111,6 +114,10 @@ def money(one: Happening) -> str:
         x = Decimal(fields["x"]).scaleb(-9)
         feed = FEEDS[fields["market"]]
         return f"{lots:,.3f} {feed} at mark, x = {x:.2f}, bidder gets {cents(-fields['cost']):,}"
+    if "sold" in fields:
+        ether = Decimal(fields["sold"]).scaleb(-18)
+        brought, kept = (from_token_units(fields[one]) for one in ("brought", "kept"))
+        return f"{ether:,.3f} ETH to a desk, {brought:,.2f} to the engine, {kept:,.2f} kept"
     if "cost" in fields:
         share = Decimal(fields["fraction"]).scaleb(-16)
         at = f" at x = {Decimal(fields['x']).scaleb(-9):.2f}" if "x" in fields else ""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from plimsoll.demo.cast import ETH, Actor, Cast, Trade
 from plimsoll.demo.stage import Stage
-from plimsoll.demo.world import Call, Outcome, View, World, act, call_text, must
+from plimsoll.demo.world import FLASH_BIDDER, Call, Outcome, View, World, act, call_text, must
 from plimsoll.orders import MAX_MATCHES, Domain, Match, Order, SignedOrder, fill_calldata, sign
 from plimsoll.units import LOT_EXPONENT, from_lots, from_ticks, from_units
 
@@ -24,6 +24,7 @@ EXPIRY = 3_600
 CAPACITY, LARGEST = 4_000, 10_000  # USD of R that the intent takes, and of one account at most
 PREMIUM = 50_000_000  # 1e-9 of R: it fills from the first second of an auction on
 MONTH = 30 * 86_400
+DESK = 1_000_000  # USD that the buyer of ether has in its pocket
 FUND, SPONSORED, BUDGET = 100_000, 20_000, 8_000  # USD: the fund is thin on purpose
 
 
@@ -40,8 +41,9 @@ class Wish(NamedTuple):
 def seat(stage: Stage, cast: Cast) -> list[Outcome]:
     """Pockets filled, vault approved, money deposited, fund and keeper budget filled."""
     world = stage.world
-    for actor in cast:
-        extra = FUND * 2 + SPONSORED if actor.role == "insurer" else 0
+    people = [actor for actor in cast if actor.role != "flash bidder"]
+    for actor in people:
+        extra = {"insurer": FUND * 2 + SPONSORED, "desk": DESK}.get(actor.role, 0)
         world.endow(actor.address, (actor.usd * 2 + extra) * USD, actor.weth * ETHER)
     approve = "approve(address,uint256)"
     vault = world.addresses["CollateralVault"]
@@ -49,8 +51,12 @@ def seat(stage: Stage, cast: Cast) -> list[Outcome]:
         world.block(
             [
                 call_text(world, actor.address, token, approve, vault, MAX)
-                for actor in cast
+                for actor in people
                 for token in ("usd", "weth")
+            ]
+            + [
+                call_text(world, actor.address, "usd", approve, world.addresses[FLASH_BIDDER], MAX)
+                for actor in cast.role("desk")
             ]
         )
     )

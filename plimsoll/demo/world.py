@@ -28,6 +28,8 @@ BATCH = PROJECT_ROOT / "tests" / "contracts" / "ViewBatch.vy"
 BATCH_SIZE = 200
 GAS = 8_000_000  # limit of one transaction
 RICH = 10**24  # wei
+FLASH_BIDDER = "FlashBidder"  # contracts/examples
+TOLD_BY = ("MarginEngine", "LiquidationAuction", "InsuranceFund", "OracleAdapter")  # by events
 LOGGED = ("liquidation:", "withdraw", "poke")  # logs kept in process
 
 
@@ -161,7 +163,7 @@ class Events:
 
     def __init__(self, addresses: Mapping[str, str]) -> None:
         self._known: dict[tuple[str, bytes, int], tuple[str, EventDecoder]] = {}
-        for name in ("MarginEngine", "LiquidationAuction", "InsuranceFund", "OracleAdapter"):
+        for name in (*TOLD_BY, FLASH_BIDDER):
             for entry in abi_of(name):
                 if entry["type"] == "event":
                     one = EventDecoder(entry)

@@ -44,8 +44,8 @@ def test_demo__short_run__passes_and_writes_a_report(tmp_path: Path) -> None:
     assert facts["blocks_proved"] > 50
     assert facts["deployment"]["checks"] > 100
     for step in (
-        "insolvent slice", "sale limited", "deleveraged", "divided by market", "charge",
-        "socialised", "escrowed", "released",
+        "insolvent slice", "flash slice", "sale limited", "deleveraged", "divided by market",
+        "charge", "socialised", "escrowed", "released",
     ):  # fmt: skip
         assert facts["walked"][step] > 0, step
     page = (tmp_path / "demo.html").read_text()
