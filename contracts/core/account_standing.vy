@@ -56,8 +56,9 @@ def _standing(account: uint256, head: int256, w: uint256) -> IMarginEngine.Stand
 def _legs(account: uint256) -> (uint256, uint256, uint256):
     """
     @notice Lots of an account's smallest leg as a touch now leaves it, 0 without legs; the largest fraction of the
-            account that may be sold now, 1e18; and the pace of its price: the part of its tightest limit that is
-            free, or that fraction where it is more, 1e18.
+            account that may be sold now, 1e18; and the pace of its price, 1e18: the square of the part of its tightest
+            limit that is free, or of that fraction where it is more. What comes back of a limit comes back evenly, so
+            over the time it took a square is nearer to the mean than the part itself.
     """
     least: uint256 = 0
     room: uint256 = sale_limiter.ONE
@@ -100,6 +101,6 @@ def _legs(account: uint256) -> (uint256, uint256, uint256):
         room = min(room, of_sum)
     if room == sale_limiter.ONE:
         return least, room, room
-    # Proof: free <= limit, and a limit is a quarter of a span of 960 or more.
-    pace: uint256 = unsafe_div(unsafe_mul(free, sale_limiter.ONE), limit)
-    return least, room, max(room, pace)
+    # Proof: free <= limit, and a limit is a quarter of a span of 960 or more; both parts are at most ONE.
+    part: uint256 = max(room, unsafe_div(unsafe_mul(free, sale_limiter.ONE), limit))
+    return least, room, unsafe_div(unsafe_mul(part, part), sale_limiter.ONE)

@@ -123,6 +123,7 @@ class Facts:
     curve: Curve
     markets: int = 0  # bitmap of those held
     priority: int = 0  # seconds of clock until bids are open
+    held: int = 0  # seconds of clock for which the sale limiter held x
     pre_fraction: int = 0  # what may be pre-liquidated now
     pre_cost: int = 0
     frozen: bool = False

@@ -218,6 +218,7 @@ def _facts(
         running=auction.running,
         clock_stopped=auction.stopped,
         elapsed=auction.elapsed,
+        held=auction.held,
         seen=auction.seen,
         x=auction.x,
         fraction=on_sale.fraction if on_sale else 0,

@@ -140,20 +140,6 @@ class Slice:
     free: bool
 
 
-@dataclass(frozen=True)
-class Clock:
-    """An auction's clock: seconds run, unix time of the last sync, stopped when last seen."""
-
-    elapsed: int
-    seen: int
-    stopped: bool = False
-
-    def advance(self, now: int, stopped: bool, max_step: int) -> Clock:
-        """The clock at `now`, where the feeds are `stopped` or not."""
-        step = 0 if self.stopped or stopped else min(max_step, now - self.seen)
-        return Clock(min(MAX_ELAPSED, self.elapsed + step), now, stopped)
-
-
 def _up(a: int, b: int) -> int:
     return -(-a // b)
 

@@ -108,7 +108,8 @@ class SaleLimiter:
     def room_and_pace(self, account: int, legs: Mapping[int, int], now: int) -> tuple[int, int]:
         """That fraction, and how much of the time the account's price may move, 1e18.
 
-        The pace is the part of its tightest limit that is free, or the fraction where it is more.
+        The pace is the square of the part of its tightest limit that is free, or of the fraction
+        where it is more.
         """
         if self.window == 0:
             return ONE, ONE
@@ -129,7 +130,8 @@ class SaleLimiter:
             allowed = self.sum * USD * free // self.span
             if allowed < worth:
                 room, least = min(room, allowed * ONE // worth), min(least, free)
-        return room, ONE if room == ONE else max(room, least * ONE // limit)
+        part = max(room, least * ONE // limit)
+        return room, ONE if room == ONE else part * part // ONE
 
     def lots(self, account: int, market: int, lots: int, now: int) -> int:
         """How many of so many lots of one leg may be sold now, rounded down."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from plimsoll.model import auction as model
-from plimsoll.model.auction import ONE, Clock, Standing
+from plimsoll.model.auction import ONE, Standing
+from plimsoll.model.liquidation_state import Run
 from plimsoll.testing import reverts
 
 from .conftest import CURVE, INSOLVENT, SOLVENT, USD, World, account_of
@@ -210,15 +211,104 @@ def test_clock__random_stops__equals_the_model(world: World) -> None:
     print(f"seed {seed}")
     rng = random.Random(seed)
     world.begin()
-    clock = Clock(0, world.evm.timestamp)
+    clock = Run(seen=world.evm.timestamp)
     for _ in range(400):
         world.evm.advance(rng.choice([1, 12, 299, 300, 301, 4_000]))
-        standing = STOPPED if rng.random() < 0.3 else SOLVENT
+        standing = STOPPED if rng.random() < 0.3 else held_back(rng.choice((0, 0.3, 1, 1)))
         world.stand(standing)
-        clock = clock.advance(world.evm.timestamp, standing.stopped, CURVE.max_step)
+        clock = clock.advance(world.evm.timestamp, standing.stopped, standing.pace, CURVE.max_step)
         world.auction.sync(world.account)
         found = world.auction.auction(world.account)
-        assert (found.elapsed, found.seen, found.stopped) == tuple(vars(clock).values())
+        assert (found.elapsed, found.held, found.seen) == clock[:3]
+        assert found.stopped == clock.stopped
+
+
+# -- x, while the sale limiter holds the sale back
+
+
+def held_back(pace: float, room: int = 0) -> model.Standing:
+    return replace(SOLVENT, room=room, pace=int(pace * ONE))
+
+
+@pytest.mark.parametrize(("pace", "held"), [(1, 0), (0.75, 25), (0.5, 50), (0.004, 100), (0, 100)])
+def test_clock__limits_in_use__x_moves_for_the_rest(world: World, pace: float, held: int) -> None:
+    """To the nearest second."""
+    world.begin(after=200)
+    before = world.auction.cost(world.account).x
+    world.stand(held_back(pace))
+    world.evm.advance(100)
+    quote = world.auction.cost(world.account)
+    assert (quote.elapsed, quote.held) == (300, held)
+    assert quote.x == model.x_at(CURVE, 300 - held) >= before
+    event = world.auction.sync(world.account).event("ClockSet")
+    assert (event.elapsed, event.held) == (300, held)
+    found = world.auction.auction(world.account)
+    assert (found.elapsed, found.held, found.x) == (300, held, quote.x)
+
+
+def test_clock__stopped__nothing_is_held(world: World) -> None:
+    world.begin(after=100)
+    world.stand(replace(STOPPED, pace=0))
+    world.run(60)
+    assert world.auction.auction(world.account).held == 0
+
+
+def test_clock__held_for_more_than_its_field__x_moves_again(world: World) -> None:
+    world.set_curve(t_mid=10_000, t_one=20_000, t_end=30_000)
+    world.begin(held_back(0), after=4_000)
+    assert world.auction.auction(world.account).x == CURVE.x_start
+    world.run(300)
+    found = world.auction.auction(world.account)
+    assert (found.elapsed, found.held) == (4_300, 4_095)
+    assert found.x > CURVE.x_start
+
+
+def test_clock__held__the_last_step_is_not_delayed(world: World) -> None:
+    """What only deleveraging is left for is told by all of the clock."""
+    world.begin(held_back(0), after=CURVE.t_one)
+    assert world.auction.cost(world.account).x == CURVE.x_start
+    with reverts("Throttled"):
+        world.bid()
+    world.auction.deleverage(world.account, 0)
+    assert not world.auction.auction(world.account).running
+
+
+def test_clock__ended_and_started_again__held_as_it_was_or_anew(world: World) -> None:
+    world.begin(held_back(0), after=200)
+    world.stand(replace(SOLVENT, equity=5_000 * USD))
+    world.auction.end(world.account)
+    world.begin_again()
+    found = world.auction.auction(world.account)
+    assert (found.elapsed, found.held) == (200, 200)
+    world.stand(replace(SOLVENT, equity=5_000 * USD))
+    world.auction.end(world.account)
+    world.evm.advance(CURVE.resume + 1)
+    world.begin_again()
+    found = world.auction.auction(world.account)
+    assert (found.elapsed, found.held) == (0, 0)
+
+
+def test_bid__x_held__the_price_of_the_seconds_that_count(world: World) -> None:
+    world.begin(after=200)
+    world.stand(held_back(0, room=ONE // 100))
+    world.evm.advance(100)
+    event = world.bid().event("Bid")
+    assert event.x == model.x_at(CURVE, 200)
+
+
+def test_sync__each_second__holds_to_the_nearest(world: World) -> None:
+    """Nobody moves or stops x by syncing often, but by the half second."""
+    world.begin()
+    world.stand(held_back(0.25))
+    for _ in range(40):
+        world.evm.advance(1)
+        world.auction.sync(world.account)
+    assert world.auction.auction(world.account).held == 40
+    world.stand(held_back(0.75))
+    for _ in range(40):
+        world.evm.advance(1)
+        world.auction.sync(world.account)
+    assert world.auction.auction(world.account).held == 40
 
 
 def test_sync__equity_falls_under_zero__noted_and_cleared(world: World) -> None:
