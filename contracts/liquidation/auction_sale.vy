@@ -160,9 +160,7 @@ def _settle(account: uint256, run: runs.Run, buffer: uint256) -> runs.Run:
 
 
 @internal
-def _recognise(
-    account: uint256, running: runs.Run, standing: IMarginEngine.Standing
-) -> runs.Run:
+def _recognise(account: uint256, running: runs.Run, standing: IMarginEngine.Standing) -> runs.Run:
     """
     @notice Closes an account with nothing left but a debt, in the call that found it.
     """

@@ -150,7 +150,8 @@ def fill_intent(account: uint256, intent: uint256, deadline: uint256) -> int256:
     words: uint256[2] = auction_settings._terms(run.version)
     run = runs._advance(run, position.stopped, standing.pace, curves._field(words[0], 192, 16))
     errors._require(
-        curves._x(words[0], runs._offered(run)) >= curves._field(word, 128, 32), errors.BELOW_PREMIUM
+        curves._x(words[0], runs._offered(run)) >= curves._field(word, 128, 32),
+        errors.BELOW_PREMIUM,
     )
     capacity: uint256 = word & (intent_book.LIMIT - 1)
     self._check_scope(account, intent, word, standing, position.requirement)
