@@ -48,6 +48,7 @@ REAL = CRASHES[:3]
 )
 @click.option("--accounts", type=int, default=500, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the accounts.")
+@click.option("--legs/--no-legs", default=True, help="Whether keepers take single legs too.")
 @click.option("--hours", type=int, default=0, help="Only so many around the steepest fall.")
 @click.option(
     "--data",

@@ -118,6 +118,12 @@ class Book:
         found: Floats = self.lots[row] * self.mark
         return found
 
+    def leg_requirement(self, market: int, lots: float) -> float:
+        """R of so many units of one market alone, USD."""
+        size = abs(lots)
+        rate = self._rate[market] + self._size[market] * float(np.sqrt(size * LOT * 2**24))
+        return float(size * self.mark[market] * self._age[market] * rate)
+
     def ether_value(self, account: int) -> float:
         """USD of ether held as collateral."""
         return float(self.ether[self.row[account]] * self.mark[ETH])

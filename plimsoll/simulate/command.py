@@ -33,6 +33,7 @@ class Options:
     accounts: int = 500
     seed: int = 1
     hours: int = 0
+    legs: bool = True
     data: Path | None = None
     out: Path | None = None
     write: bool = False
@@ -92,6 +93,7 @@ def _play(options: Options, windows: list[Any], say: Callable[[str], None]) -> l
                 outage_at=outage_at,
                 accounts=options.accounts,
                 seed=options.seed,
+                legs=options.legs,
             )
             one = play(window, setup, say)
             say(

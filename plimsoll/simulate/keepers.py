@@ -2,8 +2,9 @@
 
 A keeper bids where the discount it gets, x times the R it takes, covers what hedging costs in the
 thin market, the gas and `MIN_PROFIT`; it takes as much as leaves it the most and as its margin
-bears. Its capital is finite, and so is what makers take off it per minute. Two of them have
-committed intents. While `away` nobody starts, bids, syncs or deleverages.
+bears. Where a single leg leaves more than the slice (plimsoll.simulate.single_legs) it takes that.
+Its capital is finite, and so is what makers take off it per minute. Two of them have committed
+intents. While `away` nobody starts, bids, syncs or deleverages.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from plimsoll.simulate.book import MARKETS, USD, Book
 from plimsoll.simulate.crowd import BUYER_REDUCES, SELLER_REDUCES, TAKER_BUYS
 from plimsoll.simulate.desks import Desk
 from plimsoll.simulate.market_impact import Impact
+from plimsoll.simulate.single_legs import Leg, best_leg
 from plimsoll.simulate.tally import Breach, Loss, Run, Tally
 from plimsoll.simulate.venue import ETH
 from plimsoll.simulate.windows import STEP
@@ -27,7 +29,14 @@ NANO = 10**9
 FOREVER = 2**63
 TOUCH = 10**9  # qu by which an account's closing differs from its equity: floors of its legs
 MIN_PROFIT = 5.0  # USD
-GAS = {"start": 200_000, "bid": 300_000, "sync": 80_000, "end": 120_000, "deleverage": 350_000}
+GAS = {
+    "start": 200_000,
+    "bid": 300_000,
+    "bid_leg": 320_000,
+    "sync": 80_000,
+    "end": 120_000,
+    "deleverage": 350_000,
+}
 GAS_PRICE = 20e-9  # ether
 SYNC_AFTER = 45  # s
 LEAST_ROOM = 500.0  # USD of free margin under which a keeper does not look at auctions
@@ -75,6 +84,7 @@ class Keepers:
     impact: Impact
     tally: Tally
     away: tuple[int, int] | None = None
+    legs: bool = True  # whether single legs are taken where they pay more
     live: dict[int, Run] = field(default_factory=dict)
     below: dict[int, int] = field(default_factory=dict)
     _synced: dict[int, int] = field(default_factory=dict)
@@ -156,12 +166,18 @@ class Keepers:
         requirement = standing.linear + standing.superlinear
         if standing.equity - standing.stale_value >= requirement:
             return
+        self._reread(account)
         if not self._send("start", account):
             return
         self.check_under(account, "start")
         self.live[account] = Run(account, self.below.get(account, now), now)
         self._synced[account] = now
         self.tally.counts["auctions"] += 1
+
+    def _reread(self, account: int) -> None:
+        """What may have changed since the book read it: legs that others shrank, a debt grown."""
+        if self.book.stale or self.book.cash[self.book.row[account]] < 0:
+            self.book.touch((account,))
 
     def check_under(self, account: int, what: str) -> None:
         """P15, by the second opinion of the book: nothing befalls who meets its requirement."""
@@ -175,8 +191,12 @@ class Keepers:
         self.tally.counts["P15 checked"] += 1
 
     def _judged(self, account: int) -> tuple[float, float]:
-        row = self.book.row[account]
-        return float(self.book.equity[row]), float(self.book.requirement[row])
+        """E and R as auctions count them: legs on a stopped feed lose their R, ether there all."""
+        book, row = self.book, self.book.row[account]
+        dead = [market for market in MARKETS if book.states[market] & 3 > 1]
+        off = sum(book.leg_requirement(m, float(book.lots[row, m])) for m in dead)
+        off += book.ether_value(account) if ETH in dead else 0.0
+        return float(book.equity[row]) - off, float(book.requirement[row])
 
     def _over(self, now: int, account: int) -> None:
         run = self.live.pop(account)
@@ -185,8 +205,7 @@ class Keepers:
         self.below.pop(account, None)
 
     def _handle(self, now: int, account: int) -> None:
-        if self.book.stale:
-            self.book.touch((account,))
+        self._reread(account)
         quote = self.views.cost(account)
         if quote.stopped:
             self._sync(now, account)
@@ -196,7 +215,7 @@ class Keepers:
                 self.tally.counts["cured"] += 1
                 self._over(now, account)
             return
-        sold = not quote.over and (self._intents(quote, account) or self._bid(quote, account))
+        sold = not quote.over and (self._intents(quote, account) or self._buy(quote, account))
         if not sold and self._exhausted(quote, account) and self._deleverage(now, account):
             sold = True
         if not sold:
@@ -209,10 +228,10 @@ class Keepers:
             self._synced[account] = now
 
     def _exhausted(self, quote: Any, account: int) -> bool:
-        bare = self.book.ether_value(account) == 0
-        if not self.book.lots[self.book.row[account]].any():
+        """As the auction has it: a covered loan has nothing to close."""
+        bare, solvent = self.book.ether_value(account) == 0, quote.equity >= 0
+        if not self.book.lots[self.book.row[account]].any() and (bare or solvent):
             return bare
-        solvent = quote.equity >= 0
         return bool(quote.elapsed >= (self._curve.t_one if solvent and bare else self._curve.t_end))
 
     # -- buying
@@ -229,18 +248,43 @@ class Keepers:
             self.views.margin(account).initial_requirement / USD,
         )
 
-    def _bid(self, quote: Any, account: int) -> bool:
-        if quote.fraction == 0 or quote.priority:
+    def _buy(self, quote: Any, account: int) -> bool:
+        """The slice or a single leg, whichever leaves a keeper more, else the other one."""
+        if quote.priority:
             return False
+        slice_, leg = self._slice(quote, account), self._leg(quote, account)
+        if leg is None:
+            return slice_ is not None and self._bid(*slice_)
+        if slice_ is None or self._left_of(*slice_) < leg[1].profit:
+            return self._bid_leg(quote, account, *leg) or (
+                slice_ is not None and self._bid(*slice_)
+            )
+        return self._bid(*slice_) or self._bid_leg(quote, account, *leg)
+
+    def _slice(self, quote: Any, account: int) -> tuple[Offer, Desk, float] | None:
+        """What is on sale of the whole account, who takes it, and how much of it."""
+        if quote.fraction == 0:
+            return None
         offer = self._offer(quote, account)
         prices = [float(one) for one in self.book.mark]
         share = min(offer.fraction, self.impact.best(offer.gain, offer.flows, prices))
         desk = self._desk(offer)
         if desk is None or self._room(desk) < LEAST_ROOM:
-            return False
+            return None
         need = offer.initial - offer.gain
         if need > 0:
             share = min(share, MARGIN_SHARE * self._room(desk) / need)
+        return offer, desk, share
+
+    def _left_of(self, offer: Offer, desk: Desk, share: float) -> float:
+        """USD that a slice leaves before gas, its ether sold too."""
+        prices = [float(one) for one in self.book.mark]
+        flows = [flow * share for flow in offer.flows]
+        flows[ETH] += share * self.book.ether_value(offer.account)
+        return offer.gain * share - self.impact.cost(flows, prices)
+
+    def _bid(self, offer: Offer, desk: Desk, share: float) -> bool:
+        prices = [float(one) for one in self.book.mark]
         for _ in range(HALVINGS):
             if share < LEAST_SHARE * offer.fraction or not self._pays(offer, share, prices):
                 return False
@@ -255,6 +299,65 @@ class Keepers:
             else:
                 return False
         return False
+
+    # -- single legs
+
+    def _leg(self, quote: Any, account: int) -> tuple[Desk, Leg] | None:
+        """The leg that leaves the most, gas and `MIN_PROFIT` covered, and who takes it."""
+        if not self.legs:
+            return None
+        free = {market: self._leg_desk(market) for market in MARKETS}
+        markets = {market for market, desk in free.items() if desk is not None}
+        leg = best_leg(self.book, self.impact, account, quote, self._curve, markets)
+        if leg is None or leg.profit < self._gas_cost("bid_leg") + MIN_PROFIT:
+            return None
+        desk = free[leg.market]
+        return (desk, leg) if desk is not None else None
+
+    def _leg_desk(self, market: int) -> Desk | None:
+        """Who has the most room of those that deal in a market, none of theirs stopped."""
+        free = [
+            one
+            for one in self.bidders
+            if market in one.trades
+            and market not in self._blocked
+            and not any(one.lots.get(m) for m in self._blocked)
+            and self._room(one) > max(LEAST_ROOM, FULLER * self._full.get(one.account, 0.0))
+        ]
+        return max(free, key=self._room) if free else None
+
+    def _bid_leg(self, quote: Any, account: int, desk: Desk, leg: Leg) -> bool:
+        """Takes so much of a leg, or what is on sale of it and the desk's margin bears."""
+        told = self.views.leg_quote(account, leg.market)
+        held = self.views.position(account, leg.market).lots
+        lots = min(told.lots, int(abs(held) * leg.share))
+        if lots <= 0:
+            return False
+        trade = (leg.market, lots if held > 0 else -lots, int(self.book.mark[leg.market] * NANO))
+        after = self.views.margin_after(desk.account, trade)
+        need = self._room(desk) - (after.initial_equity - after.initial_requirement) / USD
+        if need > 0:
+            lots = min(lots, int(lots * MARGIN_SHARE * self._room(desk) / need))
+        if not self._leg_pays(leg, lots / abs(held)):
+            return False
+        args = (account, desk.account, told.id, leg.market, lots, FOREVER, FOREVER)
+        try:
+            paid = self.house.auction.bid_leg(*args, sender=desk.actor).value
+        except Reverted as refused:
+            self.tally.refused[f"leg: {refused.name}"] += 1
+            if refused.name == "Underwater":
+                self._full[desk.account] = desk.room()
+            return False
+        self.tally.counts["legs"] += 1
+        self._hedged(account, desk, -paid / USD, "bid_leg")
+        return True
+
+    def _leg_pays(self, leg: Leg, share: float) -> bool:
+        """Whether a smaller part still does; its premium is at least in proportion."""
+        part = min(1.0, share / leg.share)
+        flows = [leg.notional * part if one == leg.market else 0.0 for one in MARKETS]
+        cost = self.impact.cost(flows, [float(one) for one in self.book.mark])
+        return leg.premium * part - cost - self._gas_cost("bid_leg") >= MIN_PROFIT
 
     def _desk(self, offer: Offer) -> Desk | None:
         """Who has the most room of those that deal in all it holds and hold no stopped feed."""
@@ -295,24 +398,30 @@ class Keepers:
 
     def _bought(self, offer: Offer, desk: Desk, fund: int, paid: int) -> None:
         """What a slice moved, read from the contracts; hedges it."""
-        self.check_under(offer.account, "bid")
+        equity, whole = offer.quote.equity, sum(abs(one) for one in offer.flows)
+        moved = self._hedged(offer.account, desk, 0.0, "bid")
+        self.tally.gains += offer.gain * (moved / whole if whole else 1.0)
+        self._fund_paid(offer.account, equity, fund, paid)
+
+    def _hedged(self, account: int, desk: Desk, gain: float, kind: str) -> float:
+        """What a purchase moved, read from the contracts, and sold elsewhere; USD of notional."""
+        self.check_under(account, "bid")
         self._rooms.pop(desk.account, None)
-        row, prices = self.book.row[offer.account], [float(one) for one in self.book.mark]
-        lots, equity = self.book.lots[row].copy(), offer.quote.equity
-        self.book.touch((offer.account, desk.account))
+        row, prices = self.book.row[account], [float(one) for one in self.book.mark]
+        lots = self.book.lots[row].copy()
+        self.book.touch((account, desk.account))
         moved = [float(one) for one in (lots - self.book.lots[row]) * self.book.mark]
         for market in MARKETS:
             desk.reread(market, int(prices[market] * NANO))
-        whole = sum(abs(one) for one in offer.flows)
-        share = sum(abs(one) for one in moved) / whole if whole else 1.0
         cost = self.impact.cost(moved, prices)
         self.impact.add(moved)
-        desk.pays(cost + self._gas_cost("bid"))
-        self.tally.sold += sum(abs(one) for one in moved)
-        self.tally.gains += offer.gain * share
+        desk.pays(cost + self._gas_cost(kind))
+        whole = sum(abs(one) for one in moved)
+        self.tally.sold += whole
+        self.tally.gains += gain
         self.tally.hedging += cost
-        self.tally.gas += self._gas_cost("bid")
-        self._fund_paid(offer.account, equity, fund, paid)
+        self.tally.gas += self._gas_cost(kind)
+        return whole
 
     def _fund_paid(self, account: int, equity: int, before: int, paid: int) -> None:
         """P23: the fund pays for negative equity alone, and what it paid left its balance."""

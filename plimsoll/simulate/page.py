@@ -153,7 +153,8 @@ def _section(one: Outcome) -> Section:
     waited = f"Keepers away from {moment(one.outage[0])} UTC." if one.outage else ""
     text = (
         f"{moment(window.start)} to {moment(window.end)} UTC, bars of {window.bars}. "
-        f"{counts['auctions']:,} auctions, {counts['bids']:,} bids, {counts['intents']:,} intents "
+        f"{counts['auctions']:,} auctions, {counts['bids']:,} bids, {counts['legs']:,} legs, "
+        f"{counts['intents']:,} intents "
         f"filled. {waited if one.setup.outage else ''}"
     )
     return Section(name_of(one), (Paragraph(text), *_figures(one)))

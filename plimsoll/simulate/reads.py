@@ -73,5 +73,6 @@ class Views:
         self.fund_balance = reader(engine, "fund_balance")
         self.balance_of = reader(vault, "balance_of")
         self.cost = reader(auction, "cost")
+        self.leg_quote = reader(auction, "leg_quote")
         self.auction = reader(auction, "auction")
         self.intent = reader(auction, "intent")

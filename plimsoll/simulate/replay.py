@@ -52,6 +52,7 @@ class Setup:
     fund_share: float = 0.01
     bidders: int = 6
     bidder_share: float = 0.05  # of the open interest: capital of all bidders, intents included
+    legs: bool = True  # whether keepers take single legs too
     crowd_share: float = 0.1  # of accounts liquidatable at once: the moment keepers drop out
 
 
@@ -178,6 +179,7 @@ class _Play:
             self.makers,
             Impact(depth, setup.thin),
             self.tally,
+            legs=setup.legs,
         )
         self.prices = Prices(house, self.window)
 

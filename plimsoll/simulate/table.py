@@ -15,8 +15,8 @@ HORIZON = 30  # minutes within which keepers are to act
 BEGIN, END = "<!-- runs -->", "<!-- /runs -->"
 HEAD = (
     "crash", "outage", "deficits", "bonuses", "fund paid", "of fund", "charged", "socialised",
-    "sold", "deleveraged", "time to clear", "peak pending deficit", "auctions", "bids", "intents",
-    "deleveragings (of them insolvent)", "hedge error", "CPU, memory",
+    "sold", "deleveraged", "time to clear", "peak pending deficit", "auctions", "bids", "legs",
+    "intents", "deleveragings (of them insolvent)", "hedge error", "CPU, memory",
 )  # fmt: skip
 
 
@@ -108,6 +108,7 @@ def row(one: Outcome) -> tuple[str, ...]:
         _usd(one.peak_pending),
         f"{tally.counts['auctions']:,}",
         f"{tally.counts['bids']:,}",
+        f"{tally.counts['legs']:,}",
         f"{tally.counts['intents']:,}",
         f"{every} ({tally.counts['deleveragings']})",
         f"{one.hedge_error / one.hedged:.1%}" if one.hedged else "-",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from plimsoll.simulate.keepers import MIN_PROFIT
@@ -63,19 +65,23 @@ def test_turn__back_at_the_outages_end__starts_at_once(venue: Venue) -> None:
     assert keepers.tally.counts["auctions"] == len(keepers.live) + len(keepers.tally.runs)
 
 
-def test_turn__minutes_of_it__sells_for_a_profit_and_hands_on(venue: Venue) -> None:
+@pytest.mark.parametrize("legs", [False, True])
+def test_turn__minutes_of_it__sells_for_a_profit_and_hands_on(venue: Venue, legs: bool) -> None:
     keepers = venue.keepers()
-    now = fall(venue)
-    while now < venue.house.evm.timestamp + 1 and keepers.tally.counts["bids"] < 3:
+    keepers.legs = legs
+    now, what = fall(venue), "legs" if legs else "bids"
+    while now < venue.house.evm.timestamp + 1 and keepers.tally.counts[what] < 3:
         keepers.turn(now)
         now = venue.price("ETH", 1_800)
         assert now < venue.house.evm.timestamp + 900
         if len(keepers.tally.runs) > 20:
             break
     tally = keepers.tally
-    assert tally.counts["bids"] >= 3
+    assert tally.counts[what] >= 3
+    assert legs or not tally.counts["legs"]
     assert tally.counts["handed on"] > 0
-    assert tally.gains - tally.hedging >= tally.counts["bids"] * MIN_PROFIT
+    bought = tally.counts["bids"] + tally.counts["legs"]
+    assert tally.gains - tally.hedging >= bought * MIN_PROFIT
     assert venue.house.engine.solvency().gap == 0
 
 
@@ -83,3 +89,32 @@ def test_check_under__an_account_that_meets_its_requirement__is_a_breach(venue: 
     healthy = venue.crowd.members[0].account
     with pytest.raises(Breach, match=r"bid of .* with E"):
         venue.keepers().check_under(healthy, "bid")
+
+
+def test_judged__a_stopped_feed__its_leg_s_requirement_is_off_equity(venue: Venue) -> None:
+    keepers, book = venue.keepers(), venue.book
+    account = next(a for a in book.accounts if all(book.lots[book.row[a]]))
+    row = book.row[account]
+    before = keepers._judged(account)
+    assert before == (book.equity[row], book.requirement[row])
+    parts = [book.leg_requirement(m, float(book.lots[row, m])) for m in (0, 1)]
+    assert sum(parts) == pytest.approx(book.requirement[row])
+    book.states = [0, 3]
+    assert keepers._judged(account)[0] == pytest.approx(before[0] - parts[1])
+    book.states = [0, 4]  # recovering: it has a price
+    assert keepers._judged(account) == before
+
+
+def test_exhausted__a_loan_without_legs__only_where_it_is_insolvent(venue: Venue) -> None:
+    keepers, book = venue.keepers(), venue.book
+    account = venue.bidders[0].account
+    curve = venue.house.auction.curve()
+    over = SimpleNamespace(equity=-1, elapsed=curve.t_end)
+    covered = SimpleNamespace(equity=1, elapsed=curve.t_end)
+    row = book.row[account]
+    assert not book.lots[row].any()
+    assert keepers._exhausted(covered, account)  # nothing at all is left
+    book.ether[row] = 1.0
+    assert keepers._exhausted(over, account)
+    assert not keepers._exhausted(SimpleNamespace(equity=-1, elapsed=curve.t_one), account)
+    assert not keepers._exhausted(covered, account)
