@@ -319,12 +319,17 @@ def sync(account: uint256):
     """
     @notice Brings an auction's clock and its noted deficit to now, and renews its claim to the reserve of the
             sale limiter, or makes it where its shortfall is the largest. Needed at least every `max_step`
-            seconds for x to keep up with time, and right when feeds go stale to stop it.
+            seconds for x to keep up with time, and right when feeds go stale to stop it. Past t_end the
+            clock stands while E >= 0: the collateral of who falls short later is not for nothing at once.
     @param account The account in auction.
     @dev Anyone, in a pause too. Errors: NoAuction.
     """
     run: runs.Run = auction_clock._running(account)
     standing: IMarginEngine.Standing = staticcall auction_ports.ENGINE.standing(account)
+    if standing.equity >= 0 and auction_clock._over(
+        auction_settings.stored[run.version][0], run.elapsed + 1
+    ):
+        run.seen = block.timestamp
     run = auction_clock._advance(
         run, slices._position(standing).stopped or auction_clock._paused(), standing.pace
     )

@@ -212,6 +212,8 @@ class Liquidations(AuctionOffers):
         """Bring an auction's clock and its noted deficit to now."""
         run = self._running(account)
         standing = self.standing(account)
+        if standing.equity >= 0 and run.elapsed >= self.curve_of(run).t_end:
+            run = run._replace(seen=self.house.now)  # what its collateral is sold for fades later
         run = self._advance(run, standing.stopped or self._paused(), standing.pace)
         # Asked for even where this auction has noted none: a replaced one may have.
         self.runs[account] = run._replace(noted=self._note(account, True, standing.equity))

@@ -95,6 +95,30 @@ def test_debt_with_collateral_nobody_wants__ends_at_a_price_of_nothing(house):
     conserves(house)
 
 
+def test_covered_loan_nobody_takes_for_hours__falls_short__its_collateral_has_a_price(house):
+    """On sale for nothing and not wanted, a loan waits past the end of its curve while it is worth
+    something. When it is a little short its collateral is sold at its price, not given away at
+    the fund's expense."""
+    house.insure(20_000)
+    owner, liquidator = house.actor("owner"), house.actors["liquidator"]
+    house.deposit_collateral(owner, 20)
+    house.engine.withdraw(owner.id, 35_000 * TOKEN, owner, sender=owner)
+    move_price(house, 1_760)
+    assert 0 < equity(house, owner.id) < house.engine.margin(owner.id).requirement
+    house.auction.start(owner.id, sender=house.actors["stranger"])
+    run_auction(house, owner.id, 4 * 3_600)
+    move_price(house, 1_749)
+    short = -equity(house, owner.id)
+    assert 0 < short < 30 * USD
+    run_auction(house, owner.id, 60)
+    fund = house.engine.fund_balance()
+    house.auction.deleverage(owner.id, liquidator.id, sender=liquidator)
+    # At its worth less the haircut of 5 % and a minute of the fade's hour.
+    worth = 20 * 1_749 * USD
+    assert fund - house.engine.fund_balance() <= short + worth * 7 // 100
+    conserves(house)
+
+
 def test_clock_stopped_by_a_dead_feed__money_ends_the_auction_all_the_same(house):
     """A feed that never comes back stops the clock, and the owner's way out stays open."""
     trader = weak(house, 1_830)

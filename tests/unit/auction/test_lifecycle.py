@@ -215,12 +215,24 @@ def test_clock__random_stops__equals_the_model(world: World) -> None:
     for _ in range(400):
         world.evm.advance(rng.choice([1, 12, 299, 300, 301, 4_000]))
         standing = STOPPED if rng.random() < 0.3 else held_back(rng.choice((0, 0.3, 1, 1)))
+        standing = replace(standing, equity=-USD)  # past t_end the clock runs for these alone
         world.stand(standing)
         clock = clock.advance(world.evm.timestamp, standing.stopped, standing.pace, CURVE.max_step)
         world.auction.sync(world.account)
         found = world.auction.auction(world.account)
         assert (found.elapsed, found.held, found.seen) == clock[:3]
         assert found.stopped == clock.stopped
+
+
+def test_clock__solvent_after_the_curve__stands_until_it_falls_short(world: World) -> None:
+    """An account that nobody took and nobody closed for hours; then it falls short by a little."""
+    world.begin(replace(SOLVENT, collateral=9_000 * USD), after=CURVE.t_end + 7_200)
+    assert world.auction.auction(world.account).elapsed == CURVE.t_end
+    world.stand(replace(INSOLVENT, collateral=9_000 * USD))
+    world.run(60)
+    assert world.auction.auction(world.account).elapsed == CURVE.t_end + 60
+    world.auction.deleverage(world.account, world.bidder, sender=world.liquidator)
+    assert world.engine.last_deleverage().collateral_price == 9_000
 
 
 # -- x, while the sale limiter holds the sale back
