@@ -9,6 +9,7 @@ starts from a snapshot of the same house.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from plimsoll import orders
 from plimsoll.bench.breakdown import Breakdown, break_down
@@ -59,6 +60,7 @@ def measure(progress: Callable[[str], None] | None = None) -> tuple[Gas, Breakdo
             *((f"{n} holders", _whole_waterfall(n)) for n in HOLDERS),
             ("no deficit", lambda h: {"deleverage_1_no_deficit": _deleverage(h, 10, 0.87)}),
             ("fund pays", lambda h: {"deleverage_1_fund_pays": _deleverage(h, 10, 0.65, 10**6)}),
+            ("residual", _residual),
         ]
         for name, scenario in scenarios:
             say(name)
@@ -342,11 +344,17 @@ def _whole_waterfall(holders: int) -> Callable[[House], Gas]:
 
 
 def _deleverage(house: House, holders: int, fall: float, insured: int = 10_000) -> int:
+    """Gas of the deleveraging alone."""
+    return _deleveraged(house, holders, fall, insured)[0]
+
+
+def _deleveraged(house: House, holders: int, fall: float, insured: int) -> tuple[int, Actor, Actor]:
     """An account of 50 units, a third of all longs, is deleveraged against `holders` shorts.
 
     It is the second alike. `fall` is what is left of the price. At 0.65 the account is insolvent
     and, with little `insured`, the loss goes the whole way down: the fund pays what its caps allow,
-    the opposite side is charged up to its cap, the rest falls on all cash.
+    the opposite side is charged up to its cap, the rest falls on all cash. Returns the gas, the
+    shorts' owner and a long that is left.
     """
     crowd, keeper = house.actor("crowd"), house.actor("keeper", 1_000)
     debtors = [house.actor(f"debtor{number}", 15_000) for number in range(2)]
@@ -363,7 +371,25 @@ def _deleverage(house: House, holders: int, fall: float, insured: int = 10_000) 
     _wait(house, keeper, debtors, 1_250)  # x has run out
     house.do(keeper, "LiquidationAuction", "deleverage", debtors[0].id(), 0)
     _wait(house, keeper, debtors[1:], 3_700)  # another window of the charge
-    return house.do(keeper, "LiquidationAuction", "deleverage", debtors[1].id(), 0)
+    gas = house.do(keeper, "LiquidationAuction", "deleverage", debtors[1].id(), 0)
+    return gas, crowd, other
+
+
+def _residual(house: House) -> Gas:
+    """Holders who were deleveraged in part trade on; what that leaves the fund is sold back.
+
+    The trade measured is the last of seven holders' first ones: the word of the side is there.
+    """
+    _, crowd, other = _deleveraged(house, 7, 0.65, 10_000)
+    price = Decimal(PRICE) * 65 // 100
+    gas: Gas = {}
+    for index in range(7):
+        sell = house.order(crowd, False, 0, 1, price, index=index)
+        buy = house.order(other, True, 0, 1, price)
+        gas["perp_trade_after_shrink"] = house.match(orders.pair_calldata(sell, buy, lots(1)))
+    order = house.order(other, False, 0, 1, price / 2)
+    gas["fill_residual"] = house.match(orders.residual_calldata(order, 1))
+    return gas
 
 
 def _wait(house: House, keeper: Actor, debtors: Sequence[Actor], seconds: int) -> None:

@@ -104,6 +104,8 @@ EXTRA: tuple[Operation, ...] = (
     Operation("deleverage_1_holders_10", "deleverage_1 with 10 holders opposite"),
     Operation("deleverage_1_holders_100", "deleverage_1 with 100 holders opposite"),
     Operation("deleverage_1_holders_1000", "deleverage_1 with 1,000 holders opposite"),
+    Operation("perp_trade_after_shrink", "the maker follows a shrink: its fraction is counted"),
+    Operation("fill_residual", "an order takes a lot of what deleveraging left the fund"),
     *(
         Operation(f"perp_held_{count}", f"a trade of an account that holds {count} perps")
         for count in (1, 2, 4, 8, 16, 32)
