@@ -21,6 +21,7 @@ from contracts.interfaces import IMarginEngine
 from contracts.interfaces import ISignedOrders
 from contracts.modules import errors
 from contracts.modules import order_ring
+from contracts.modules import order_wire as wire
 from contracts.modules import signatures
 
 implements: ISignedOrders
@@ -45,31 +46,6 @@ MAX_ORDERS: constant(uint256) = 32
 MAX_MATCHES: constant(uint256) = 16
 MAX_PROOFS: constant(uint256) = 4
 MAX_UPDATES: constant(uint256) = 4
-
-ORDER_TYPE: constant(bytes32) = keccak256(
-    "Order(address owner,uint96 index,uint16 market,bool buy,uint64 lots,uint56 limitPrice,uint40 expiry,uint64 nonce,bool reduceOnly,bool postOnly,address matcher,bool anyMatcher)"
-)
-
-# Fields of `terms`: shift of each and masks by width.
-LOTS: constant(uint256) = 16
-PRICE: constant(uint256) = 80
-EXPIRY: constant(uint256) = 136
-NONCE: constant(uint256) = 176
-BUY: constant(uint256) = 240
-REDUCE_ONLY: constant(uint256) = 241
-POST_ONLY: constant(uint256) = 242
-ANY_MATCHER: constant(uint256) = 243
-NAMED_MATCHER: constant(uint256) = 244
-PROOF: constant(uint256) = 245
-UNUSED: constant(uint256) = 246
-U16: constant(uint256) = 2**16 - 1
-U40: constant(uint256) = 2**40 - 1
-U56: constant(uint256) = 2**56 - 1
-U64: constant(uint256) = 2**64 - 1
-U96: constant(uint256) = 2**96 - 1
-# Where two orders of one market and opposite sides differ, and only there.
-CROSSING: constant(uint256) = U16 | (1 << BUY)
-NO_ROLE: constant(uint256) = (1 << ANY_MATCHER) | (1 << NAMED_MATCHER)
 
 ENGINE: immutable(IMarginEngine)
 ORACLE: immutable(address)
@@ -117,7 +93,7 @@ def fill_pair(maker: ISignedOrders.SignedOrder, taker: ISignedOrders.SignedOrder
     taker_digest: bytes32 = self._admit(domain, taker.account, taker.terms)
     maker_operator: address = self._key(maker.account, maker.terms, maker.r, maker.vs, maker_digest)
     taker_operator: address = self._key(taker.account, taker.terms, taker.r, taker.vs, taker_digest)
-    self._require_matcher(maker.terms & NO_ROLE == 0 or taker.terms & NO_ROLE == 0)
+    self._require_matcher(maker.terms & wire.NO_ROLE == 0 or taker.terms & wire.NO_ROLE == 0)
     fills: DynArray[IMarginEngine.Fill, 1] = [
         self._match(
             maker.account,
@@ -151,7 +127,7 @@ def fill(
     needs_role: bool = False
     for order: ISignedOrders.SignedOrder in orders:
         digest: bytes32 = self._admit(domain, order.account, order.terms)
-        if order.terms & NO_ROLE == 0:
+        if order.terms & wire.NO_ROLE == 0:
             needs_role = True
         operators.append(self._key(order.account, order.terms, order.r, order.vs, digest))
     self._require_matcher(needs_role)
@@ -198,9 +174,9 @@ def fill_with(
     needs_role: bool = False
     for order: ISignedOrders.SignedOrder in orders:
         digest: bytes32 = self._admit(domain, order.account, order.terms)
-        if order.terms & NO_ROLE == 0:
+        if order.terms & wire.NO_ROLE == 0:
             needs_role = True
-        if (order.terms >> PROOF) & 1 == 0:
+        if (order.terms >> wire.PROOF) & 1 == 0:
             operators.append(self._key(order.account, order.terms, order.r, order.vs, digest))
         else:
             errors._require(order.r < len(proofs), errors.BAD_SIGNATURE)
@@ -242,25 +218,27 @@ def fill_residual(order: ISignedOrders.SignedOrder, lots: uint256):
     terms: uint256 = order.terms
     digest: bytes32 = self._admit(signatures._domain(), account, terms)
     operator: address = self._key(account, terms, order.r, order.vs, digest)
-    self._require_matcher(terms & NO_ROLE == 0)
+    self._require_matcher(terms & wire.NO_ROLE == 0)
     if lots == 0:
         errors._fail(errors.ZERO_AMOUNT)
-    if lots > U64:
+    if lots > wire.U64:
         errors._fail(errors.ORDER_FILLED)
-    if (terms >> POST_ONLY) & 1 != 0:
+    if (terms >> wire.POST_ONLY) & 1 != 0:
         errors._fail(errors.ORDER_POST_ONLY)
-    if (terms >> REDUCE_ONLY) & 1 != 0:
+    if (terms >> wire.REDUCE_ONLY) & 1 != 0:
         errors._fail(errors.ORDER_REDUCE_ONLY)
-    order_ring._take(account, (terms >> NONCE) & U64, lots, (terms >> LOTS) & U64)
+    order_ring._take(
+        account, (terms >> wire.NONCE) & wire.U64, lots, (terms >> wire.LOTS) & wire.U64
+    )
     signed: int256 = convert(lots, int256)
-    if (terms >> BUY) & 1 == 0:
+    if (terms >> wire.BUY) & 1 == 0:
         signed = -signed
     price: uint256 = extcall ENGINE.fill_residual(
-        account, terms & U16, signed, (terms >> PRICE) & U56
+        account, terms & wire.U16, signed, (terms >> wire.PRICE) & wire.U56
     )
     if operator != empty(address):
-        extcall ENGINE.use_operator(account, operator, terms & U16, signed, price)
-    log ISignedOrders.ResidualMatched(account=account, nonce=(terms >> NONCE) & U64)
+        extcall ENGINE.use_operator(account, operator, terms & wire.U16, signed, price)
+    log ISignedOrders.ResidualMatched(account=account, nonce=(terms >> wire.NONCE) & wire.U64)
 
 
 @external
@@ -273,7 +251,7 @@ def cancel(account: uint256, nonce: uint256):
     @param nonce The order's nonce.
     """
     self._require_trader(account)
-    errors._require(nonce <= U64, errors.BAD_NONCE)
+    errors._require(nonce <= wire.U64, errors.BAD_NONCE)
     order_ring._cancel(account, nonce)
     log ISignedOrders.Cancelled(account=account, nonce=nonce)
 
@@ -289,7 +267,7 @@ def cancel_up_to(account: uint256, nonce: uint256):
     @param nonce The first nonce left alive.
     """
     self._require_trader(account)
-    errors._require(nonce <= U64, errors.BAD_NONCE)
+    errors._require(nonce <= wire.U64, errors.BAD_NONCE)
     order_ring._cancel_below(account, nonce)
     log ISignedOrders.CancelledUpTo(account=account, nonce=nonce)
 
@@ -333,7 +311,7 @@ def order_digest(account: uint256, terms: uint256, matcher: address) -> bytes32:
     @param matcher Who may fill; read only where `terms` says that a matcher is named.
     @return The 32-byte digest.
     """
-    return self._digest_for(signatures._domain(), account, terms, matcher)
+    return wire._digest_for(signatures._domain(), account, terms, matcher)
 
 
 @internal
@@ -346,46 +324,11 @@ def _admit(domain: bytes32, account: uint256, terms: uint256) -> bytes32:
     @param terms Wire form.
     @return The digest that must be signed; a named matcher can only be the sender.
     """
-    if block.timestamp > (terms >> EXPIRY) & U40:
+    if block.timestamp > (terms >> wire.EXPIRY) & wire.U40:
         errors._fail(errors.EXPIRED)
-    if terms >> UNUSED != 0:
+    if terms >> wire.UNUSED != 0:
         errors._fail(errors.BAD_ARGUMENT)
-    return self._digest_for(domain, account, terms, msg.sender)
-
-
-@internal
-@pure
-def _digest_for(domain: bytes32, account: uint256, terms: uint256, matcher: address) -> bytes32:
-    """
-    @notice Unpacks an order into the struct that wallets show, and hashes it (EIP-712).
-    @param domain The domain separator.
-    @param account Account id.
-    @param terms Wire form.
-    @param matcher The matcher, if one is named.
-    @return The 32-byte digest.
-    """
-    # Proof: the factor is 0 or 1.
-    named: uint256 = unsafe_mul(convert(matcher, uint256), (terms >> NAMED_MATCHER) & 1)
-    return signatures._digest(
-        domain,
-        keccak256(
-            abi_encode(
-                ORDER_TYPE,
-                account >> 96,
-                account & U96,
-                terms & U16,
-                (terms >> BUY) & 1,
-                (terms >> LOTS) & U64,
-                (terms >> PRICE) & U56,
-                (terms >> EXPIRY) & U40,
-                (terms >> NONCE) & U64,
-                (terms >> REDUCE_ONLY) & 1,
-                (terms >> POST_ONLY) & 1,
-                named,
-                (terms >> ANY_MATCHER) & 1,
-            )
-        ),
-    )
+    return wire._digest_for(domain, account, terms, msg.sender)
 
 
 @internal
@@ -404,7 +347,7 @@ def _key(account: uint256, terms: uint256, r: uint256, vs: uint256, digest: byte
     owner: address = convert(account >> 96, address)
     key: address = signatures._recover(digest, r, vs)
     # The proof bit is not signed and has its own entry; here it would only hide a malformed order.
-    if (terms >> PROOF) & 1 != 0:
+    if (terms >> wire.PROOF) & 1 != 0:
         errors._fail(errors.BAD_SIGNATURE)
     if key != empty(address):
         if key == owner:
@@ -482,64 +425,23 @@ def _match(
     """
     if lots == 0:
         errors._fail(errors.ZERO_AMOUNT)
-    if lots > U64:
+    if lots > wire.U64:
         errors._fail(errors.ORDER_FILLED)
-    if (maker_terms ^ taker_terms) & CROSSING != 1 << BUY:
+    if (maker_terms ^ taker_terms) & wire.CROSSING != 1 << wire.BUY:
         errors._fail(errors.ORDER_MISMATCH)
     if maker == taker:
         errors._fail(errors.SELF_TRADE)
-    if (taker_terms >> POST_ONLY) & 1 != 0:
+    if (taker_terms >> wire.POST_ONLY) & 1 != 0:
         errors._fail(errors.ORDER_POST_ONLY)
-    one: IMarginEngine.Fill = self._terms(maker, maker_terms, taker, taker_terms, lots)
+    one: IMarginEngine.Fill = wire._terms(maker, maker_terms, taker, taker_terms, lots)
     self._book(maker, maker_terms, maker_operator, one)
     self._book(taker, taker_terms, taker_operator, one)
     # Proof: both nonces are below 2**64.
     log ISignedOrders.Matched(
-        nonces=((maker_terms >> NONCE) & U64) << 128 | ((taker_terms >> NONCE) & U64)
+        nonces=((maker_terms >> wire.NONCE) & wire.U64) << 128
+        | ((taker_terms >> wire.NONCE) & wire.U64)
     )
     return one
-
-
-@internal
-@pure
-def _terms(
-    maker: uint256, maker_terms: uint256, taker: uint256, taker_terms: uint256, lots: uint256
-) -> IMarginEngine.Fill:
-    """
-    @notice Who buys, at what price, under which flags. OrderPrice: the limits do not meet.
-    @param maker Account whose limit is the price.
-    @param maker_terms Its order.
-    @param taker Account whose limit the price must meet, on the other side.
-    @param taker_terms Its order.
-    @param lots Lots of the fill.
-    @return What the engine settles.
-    """
-    price: uint256 = (maker_terms >> PRICE) & U56
-    limit: uint256 = (taker_terms >> PRICE) & U56
-    maker_reduces: uint256 = (maker_terms >> REDUCE_ONLY) & 1
-    taker_reduces: uint256 = (taker_terms >> REDUCE_ONLY) & 1
-    # Flags: bit 0 the taker buys; bits 1 and 2 buyer and seller reduce only.
-    if (taker_terms >> BUY) & 1 == 1:
-        if price > limit:
-            errors._fail(errors.ORDER_PRICE)
-        return IMarginEngine.Fill(
-            market=maker_terms & U16,
-            buyer=taker,
-            seller=maker,
-            lots=lots,
-            price=price,
-            flags=1 | taker_reduces << 1 | maker_reduces << 2,
-        )
-    if price < limit:
-        errors._fail(errors.ORDER_PRICE)
-    return IMarginEngine.Fill(
-        market=maker_terms & U16,
-        buyer=maker,
-        seller=taker,
-        lots=lots,
-        price=price,
-        flags=maker_reduces << 1 | taker_reduces << 2,
-    )
 
 
 @internal
@@ -552,10 +454,12 @@ def _book(account: uint256, terms: uint256, operator: address, one: IMarginEngin
     @param operator Zero where the owner signed, else the operator.
     @param one The fill.
     """
-    order_ring._take(account, (terms >> NONCE) & U64, one.lots, (terms >> LOTS) & U64)
+    order_ring._take(
+        account, (terms >> wire.NONCE) & wire.U64, one.lots, (terms >> wire.LOTS) & wire.U64
+    )
     if operator != empty(address):
         lots: int256 = convert(one.lots, int256)
-        if (terms >> BUY) & 1 == 0:
+        if (terms >> wire.BUY) & 1 == 0:
             lots = -lots
         extcall ENGINE.use_operator(account, operator, one.market, lots, one.price)
 
