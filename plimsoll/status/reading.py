@@ -263,18 +263,22 @@ def _deficits(node: Node, sheet: Any, deficits: int, asset: str, block: int) -> 
 
 
 def _market_views(count: int) -> list[View]:
-    """Three of each market, see `lane_views`, then the stored words of each."""
-    return lane_views(count) + [View(ENGINE, "words", (0, one)) for one in range(count)]
+    """Three of each market, see `lane_views`, then the stored words and the residual of each."""
+    return [
+        *lane_views(count),
+        *(View(ENGINE, "words", (0, one)) for one in range(count)),
+        *(View(ENGINE, "residual_of", (one,)) for one in range(count)),
+    ]
 
 
 def _markets(
     names: Sequence[str], values: Sequence[Any], curve: Any, now: int
 ) -> tuple[tuple[MarketView, ...], tuple[SideView, ...]]:
     """Markets whose price can be read, and both sides of every market."""
-    count = len(values) // 4
+    count = len(values) // 5
     markets, sides = [], []
-    books = zip(values[2 : 3 * count : 3], values[3 * count :], strict=True)
-    for number, (market, words) in enumerate(books):
+    each = values[2 : 3 * count : 3], values[3 * count : 4 * count], values[4 * count :]
+    for number, (market, words, residual) in enumerate(zip(*each, strict=True)):
         mark = 0
         if not isinstance(market, Refusal):
             mark = market.mark
@@ -282,12 +286,23 @@ def _markets(
             numbers = (market.mark, market.open_interest, market.unrealised)
             markets.append(MarketView(number, name, *numbers, market.status, market.state))
         if not isinstance(words, Refusal):
-            sides += [_side(number, long, words, mark, curve, now) for long in (True, False)]
+            left = (0,) * 4 if isinstance(residual, Refusal) else tuple(residual)
+            sides += [
+                _side(number, long, words, mark, curve, now, left[at], left[2 + at])
+                for at, long in enumerate((True, False))
+            ]
     return tuple(markets), tuple(sides)
 
 
 def _side(
-    market: int, long: bool, words: Sequence[Any], mark: int, curve: Any, now: int
+    market: int,
+    long: bool,
+    words: Sequence[Any],
+    mark: int,
+    curve: Any,
+    now: int,
+    residual: int,
+    worth: int,
 ) -> SideView:
     """See contracts/core/ledger.vy for the words."""
     hot = words[1]
@@ -304,4 +319,6 @@ def _side(
         charged=charged if runs else 0,
         window_ends=ends if runs else 0,
         cap=mark * curve.charge_cap // NANO,
+        residual=residual,
+        worth=worth,
     )

@@ -324,6 +324,8 @@ def _side_record(side: SideView, names: dict[int, str]) -> dict[str, Any]:
         "room_usd_per_unit": f"{from_ticks(side.room):f}",
         "cap_usd_per_unit": f"{from_ticks(side.cap):f}",
         "window_ends": side.window_ends or None,
+        "residual_units": f"{from_lots(side.residual):f}",
+        "residual_usd": _usd(side.worth),
     }
 
 

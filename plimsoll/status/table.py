@@ -296,7 +296,13 @@ def _show_deleveraging(told: Record, console: Any) -> None:
     sides = [one for one in part["sides"] if one["deleveragings"] or one["window_ends"]]
     if sides:
         table = _table(
-            "<side", "times", "a lot is now", "charged, USD per unit", "room left", "window ends in"
+            "<side",
+            "times",
+            "a lot is now",
+            "charged, USD per unit",
+            "room left",
+            "window ends in",
+            "the fund's, units",
         )
         for one in sides:
             ends = one["window_ends"]
@@ -308,6 +314,7 @@ def _show_deleveraging(told: Record, console: Any) -> None:
                 _number(one["charged_usd_per_unit"]),
                 _number(one["room_usd_per_unit"]),
                 duration(ends - told["timestamp"]) if ends else "",
+                f"{Decimal(one['residual_units']).normalize():f}",
             )
         console.print(table)
     else:

@@ -162,6 +162,8 @@ class SideView:
     charged: int  # ticks per lot in the running window
     window_ends: int  # 0 where none runs
     cap: int  # ticks per lot and window, by the curve and mark of now
+    residual: int = 0  # lots of it that are the fund's since, as counted
+    worth: int = 0  # what selling them at the mark would earn it
 
     @property
     def room(self) -> int:

@@ -12,7 +12,7 @@ from plimsoll.deployment.house import House
 from plimsoll.status import History, NoDeployment, errands, identities, read_status, record
 from plimsoll.status.reading import band_of
 from plimsoll.status.views import Band
-from tests.stage import TOKEN, move_price, ruin, run_auction
+from tests.stage import TOKEN, give_residual, move_price, ruin, run_auction
 from tests.unit.keepers.fake_chain import FakeChain
 from tests.unit.status.conftest import (
     ANY,
@@ -342,6 +342,19 @@ def test_status__half_a_side_closed__a_lot_of_it_is_half_a_lot(house: House) -> 
     found = {(one["market"], one["side"]): one["multiplier"] for one in sides}
     assert found["ETH-PERP", "short"] == "0.500000000000"
     assert found["ETH-PERP", "long"] == "1.000000000000"
+
+
+def test_status__fractions_of_a_lot_left_over__the_fund_s_by_side(house: House) -> None:
+    house.insure(1_000)
+    give_residual(house, "0.000003")
+    move_price(house, 1_990)
+    sides = told(house)["deleveraging"]["sides"]
+    found = {(one["market"], one["side"]): one for one in sides}
+    assert found["ETH-PERP", "short"]["residual_units"] == "0.000003"
+    assert found["BTC-PERP", "short"]["residual_units"] == "0"
+    for side, gain in (("long", -10), ("short", 10)):
+        worth = Decimal(found["ETH-PERP", side]["residual_usd"])
+        assert abs(worth - gain * Decimal("0.000003")) < Decimal("1e-9")
 
 
 def test_identities__a_house_as_it_is__hold_and_a_gap_or_a_short_vault_does_not(
