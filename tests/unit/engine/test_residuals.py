@@ -6,9 +6,26 @@ from fractions import Fraction
 
 import pytest
 
+from plimsoll.deployment.abi import artifact
+from plimsoll.evm.storage import slot_of
 from plimsoll.protocol import Protocol
 from plimsoll.testing import reverts
-from tests.stage import BTC, ETH, account_id, conserves, equity, lots_of, move_price, run_auction
+from tests.stage import (
+    BTC,
+    ETH,
+    USD,
+    account_id,
+    conserves,
+    equity,
+    fill,
+    give_residual,
+    list_markets,
+    lots_of,
+    move_price,
+    ruin,
+    run_auction,
+    undone,
+)
 
 GRAIN = 10**6  # quote units, 1e-9 USD: a share of 2^-24 lots is worth less
 SIZES = ("1.000001", "2.000003", "0.700007", "3.100009", "1.900013")  # units of the holders
@@ -295,4 +312,162 @@ def test_fund_bears__slots_of_both_sides__apart(house, both_sides):
     after = counted(house)
     assert after.longs == 0
     assert (after.shorts, after.short_value) == (there.shorts, there.short_value)
+    conserves(house)
+
+
+# -- to the unit: a residual whose cost is known, bought at 2,000
+
+
+@pytest.fixture
+def given(house, trader, maker):
+    """Two units of each side are the fund's; long and short of one unit are there to close."""
+    house.insure(50_000)
+    house.trade("ETH-PERP", trader, maker, 1, 2_000)
+    give_residual(house, 2)
+    return house
+
+
+def side_word(house, key):
+    """Where what is counted of a side is stored."""
+    entry = artifact("MarginEngine").storage_layout["storage_layout"]["residuals"]["words"]
+    return house.engine.address, slot_of(entry["slot"], entry["type"], key)
+
+
+@pytest.mark.parametrize("long_side", [True, False])
+def test_fill_residual__edge_of_the_band__good_for_the_fund_to_the_unit(given, long_side):
+    """An odd number of lots; the fee rounds up; limit at the price itself, and a tick beyond it."""
+    house, buyer = given, given.actors["liquidator"]
+    was = house.engine.market(ETH).mark
+    move_price(house, 2_100)
+    read = house.oracle.read(house.feed_id("ETH"))
+    lots, price = (777_777, read.high) if long_side else (-777_777, read.low)
+    assert read.low < house.engine.market(ETH).mark < read.high
+    fund, wrong = house.engine.fund_balance(), price - 1 if long_side else price + 1
+    with reverts("OrderPrice"):
+        house.engine.fill_residual(buyer.id, ETH, lots, wrong, sender=house.venue)
+    sent = house.engine.fill_residual.transact(buyer.id, ETH, lots, price, sender=house.venue)
+    assert sent.value == price
+    gain = lots * (price - was) + fee_of(house, abs(lots) * price)
+    assert house.engine.fund_balance() - fund == sent.event("ResidualSold").earned == gain
+    worth = lots * (house.engine.market(ETH).mark - price) - fee_of(house, abs(lots) * price)
+    assert lots_of(house, buyer.id) == lots
+    assert house.engine.position(buyer.id, ETH).value == worth
+
+
+@pytest.mark.parametrize("market", [2, 255, 256, 2**256 - 1])
+def test_residual__market_that_is_not_listed__unknown(given, market):
+    engine = given.engine
+    with reverts("UnknownMarket"):
+        engine.fill_residual(given.actors["maker"].id, market, 1, 2**55, sender=given.venue)
+    for call in (engine.net_residual, engine.residual_of):
+        with reverts("UnknownMarket"):
+            call(market)
+
+
+def test_fill_residual__venue_of_the_house_switched_off__refused(given):
+    terms = (given.actors["liquidator"].id, ETH, 1_000_000, 2**55)
+    given.govern("MarginEngine", "set_venue", given.orders.address, False)
+    with reverts("NotVenue"):
+        given.engine.fill_residual(*terms, sender=given.orders.address)
+    given.govern("MarginEngine", "set_venue", given.orders.address, True)
+    given.engine.fill_residual(*terms, sender=given.orders.address)
+
+
+@pytest.mark.parametrize("status", [1, 2])
+def test_fill_residual__market_that_takes_no_new_risk__paused(given, status):
+    given.govern("MarginEngine", "set_status", ETH, status)
+    with reverts("MarketPaused"):
+        given.engine.fill_residual(
+            given.actors["liquidator"].id, ETH, 1_000_000, 2**55, sender=given.venue
+        )
+
+
+@pytest.mark.parametrize(("who", "lots", "limit"), [("trader", -1, 0), ("maker", 1, 2**55)])
+def test_fill_residual__closes_all_its_taker_has__no_dust(given, who, lots, limit):
+    one = given.actors[who]
+    with reverts("DustPosition"):
+        given.engine.fill_residual(one.id, ETH, lots * 999_999, limit, sender=given.venue)
+    given.engine.fill_residual(one.id, ETH, lots * 1_000_000, limit, sender=given.venue)
+    assert lots_of(given, one.id) == given.engine.held(one.id) == 0
+    assert given.engine.market(ETH).open_interest == 0
+
+
+def test_fill_residual__isolated_account__holds_one_market(given):
+    maker, who = given.actors["maker"], given.actor("narrow", quote=100_000)
+    given.engine.set_mode(who.id, 1, sender=who)
+    given.trade("BTC-PERP", who, maker, "0.05", 40_000)
+    with reverts("WrongMode"):
+        given.engine.fill_residual(who.id, ETH, 1_000_000, 2**55, sender=given.venue)
+    given.trade("BTC-PERP", maker, who, "0.05", 40_000)
+    given.engine.fill_residual(who.id, ETH, 1_000_000, 2**55, sender=given.venue)
+
+
+def test_fill_residual__65th_market__is_one_too_many(given):
+    maker, whale = (given.actor(name, quote=1_000_000) for name in ("other", "whale"))
+    given.trade("BTC-PERP", whale, maker, "0.05", 40_000)
+    for market in list_markets(given, 63):
+        given.settle([fill(given, whale, maker, 1, market=market)])
+    with reverts("TooManyPositions"):
+        given.engine.fill_residual(whale.id, ETH, 1_000_000, 2**55, sender=given.venue)
+
+
+def test_fill_residual__loss_of_the_whole_fund__is_paid_and_a_unit_more_is_not(given):
+    """Longs bought at 2,000 and sold lower lose: as much as the fund has, to the unit."""
+    buyer, was = given.actors["liquidator"], given.engine.market(ETH).mark
+    move_price(given, 1_900)
+    price = given.oracle.read(given.feed_id("ETH")).high
+    loss = 1_000_000 * (was - price) - fee_of(given, 1_000_000 * price)
+    terms = (buyer.id, ETH, 1_000_000, price)
+    with undone(given):
+        spare = given.engine.fund_balance() - loss + 1
+        given.engine.budget_move(spare, sender=given.fund.address)
+        with reverts("FundEmpty"):
+            given.engine.fill_residual(*terms, sender=given.venue)
+    given.engine.budget_move(given.engine.fund_balance() - loss, sender=given.fund.address)
+    given.engine.fill_residual(*terms, sender=given.venue)
+    assert given.engine.fund_balance() == 0
+
+
+def test_fill_residual__profit_while_a_loss_waits__is_income_that_fills_it(house):
+    """What the fund earns by its residual goes the way of all its income."""
+    ruin(house, 50, 1_600)
+    trader = house.actors["trader"]
+    house.auction.start(trader.id)
+    run_auction(house, trader.id, 1_260)
+    assert house.auction.deleverage(trader.id, 0).event("Deleveraged").socialised > 0
+    give_residual(house, 2)
+    move_price(house, 1_650)
+    fund, sheet = house.engine.fund_balance(), house.engine.solvency()
+    sent = house.engine.fill_residual.transact(
+        house.actors["liquidator"].id, ETH, 1_000_000, 2**55, sender=house.venue
+    )
+    earned = sent.event("ResidualSold").earned
+    assert earned > 49 * USD
+    assert house.engine.solvency().pot - sheet.pot == earned
+    assert house.engine.fund_balance() == fund
+
+
+def test_residual_of__word_of_an_era_that_has_ended__means_nothing(house, shrunk):
+    """Its lots are not counted, and what comes next begins a word of the era that runs."""
+    people, price = shrunk
+    place = side_word(house, 2 * ETH + 1)
+    word = house.evm.storage(*place)
+    assert counted(house).shorts > 0
+    house.evm.set_storage(*place, word + 1)
+    assert counted(house).shorts == 0
+    touch(house, people[:1], fall_of(house, "another", 1.1, price))
+    anew = house.evm.storage(*place)
+    assert anew % 2**16 == 0 < anew >> 16 & (2**88 - 1)
+    assert counted(house).shorts == 0  # one fraction
+
+
+def test_touch__as_much_counted_as_fits__the_rest_is_the_fund_s_by_difference(house):
+    """Sixteen million fractions later the next is not counted; the word stands."""
+    house.insure(50_000)
+    people = holders(house)
+    price = fall_of(house, "loser", 6.5, 2_000)
+    place, full = side_word(house, 2 * ETH + 1), (2**88 - 1) << 16
+    house.evm.set_storage(*place, full)
+    touch(house, people[:1], price)
+    assert house.evm.storage(*place) == full
     conserves(house)

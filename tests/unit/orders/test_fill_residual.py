@@ -87,3 +87,14 @@ def test_fill_residual__engine_refuses__order_untouched(world):
     with reverts("NoResidual"):
         fill(world, wire)
     assert world.filled(wire) == 0
+
+
+def test_fill_residual__lots_that_would_wrap_what_is_filled__own_error(world):
+    """Added to what is filled 2^256 - 2 would take two lots off it."""
+    wire = world.signed("trader", True)
+    fill(world, wire)
+    words = (*wire, 2**256 - 2)
+    data = orders.residual_calldata(wire, 0)[:4] + b"".join(n.to_bytes(32, "big") for n in words)
+    with reverts("OrderFilled"):
+        world.send(data)
+    assert world.filled(wire) == 3
