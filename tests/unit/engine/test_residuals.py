@@ -152,6 +152,21 @@ def test_fill_residual__taker_of_the_other_side__open_interest_falls_fund_earns(
     conserves(house)
 
 
+def test_fill_residual__taker_that_nobody_touched__its_own_fraction_goes_at_mark(house):
+    """It follows the shrink in the same call: the edge is for the lots it buys alone."""
+    house.insure(50_000)
+    people = holders(house)
+    price = fall_of(house, "loser", 6.5, 2_000)
+    touch(house, people[:-1], price)
+    taker, there = people[-1], counted(house)
+    low, mark = house.oracle.read(house.feed_id("ETH")).low, house.engine.market(ETH).mark
+    worth = equity(house, taker.id)
+    house.engine.fill_residual(taker.id, ETH, -there.shorts, 0, sender=house.venue)
+    cost = there.shorts * (mark - low) + fee_of(house, there.shorts * low)
+    assert 0 <= worth - equity(house, taker.id) - cost <= 2
+    conserves(house)
+
+
 def fee_of(house, paid):
     """The taker's fee on so many quote units, rounded up."""
     return -(-paid * int(house.market("ETH-PERP").taker_fee_bps * 100) // 10**6)
