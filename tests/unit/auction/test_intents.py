@@ -398,3 +398,16 @@ def test_fill__insolvent__the_fund_pays_what_any_bid_gets(
     x = house.auction.cost(house.account).x
     bonus = max(x - NANO, 0) * INSOLVENT.requirement // NANO
     assert fill(house).value == INSOLVENT.equity - bonus
+
+
+def test_fill_intent__x_held_by_the_sale_limiter__premium_of_the_x_that_stands(
+    house: World,
+) -> None:
+    commit(house, house.backer, premium=model.x_at(CURVE, 250))
+    house.begin(after=200)
+    house.stand(replace(SOLVENT, pace=0))
+    house.evm.advance(100)
+    with reverts("BelowPremium"):
+        fill(house)
+    house.stand(SOLVENT)
+    fill(house)

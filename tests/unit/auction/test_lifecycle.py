@@ -308,6 +308,22 @@ def test_bid__x_held__the_price_of_the_seconds_that_count(world: World) -> None:
     assert event.x == model.x_at(CURVE, 200)
 
 
+@pytest.mark.parametrize("room", [ONE // 100, ONE])
+def test_cost__x_held__the_offer_stands(world: World, room: int) -> None:
+    """What is on sale and for how much, with part of it let be sold or all."""
+    world.begin(after=200)
+    world.stand(replace(SOLVENT, room=room))
+    before = world.auction.cost(world.account)
+    world.stand(held_back(0, room))
+    world.evm.advance(100)
+    after = world.auction.cost(world.account)
+    assert after.held == 100
+    assert after.fraction == before.fraction != 0
+    assert (after.cost, after.fee) == (before.cost, before.fee)
+    paid = world.bid().event("Bid")
+    assert (paid.fraction, paid.x) == (after.fraction, after.x)
+
+
 def test_sync__each_second__holds_to_the_nearest(world: World) -> None:
     """Nobody moves or stops x by syncing often, but by the half second."""
     world.begin()

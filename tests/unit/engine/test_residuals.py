@@ -13,6 +13,8 @@ from plimsoll.testing import reverts
 from tests.stage import (
     BTC,
     ETH,
+    FOREVER,
+    ONE,
     USD,
     account_id,
     conserves,
@@ -327,6 +329,67 @@ def test_fund_bears__slots_of_both_sides__apart(house, both_sides):
     after = counted(house)
     assert after.longs == 0
     assert (after.shorts, after.short_value) == (there.shorts, there.short_value)
+    conserves(house)
+
+
+# -- every way that writes a position counts
+
+
+def bid_all(house, who):
+    buyer = house.actors["liquidator"]
+    house.auction.start(who.id)
+    house.auction.bid(who.id, buyer.id, 0, ONE // 3, 2**200, FOREVER, sender=buyer)
+
+
+def bid_leg(house, who):
+    buyer = house.actors["liquidator"]
+    house.auction.start(who.id)
+    house.auction.bid_leg(who.id, buyer.id, 0, ETH, 100_000, 2**200, FOREVER, sender=buyer)
+
+
+def bid_by(house, who):
+    """It takes of another, who follows too."""
+    other = house.actors["second"]
+    house.deposit(who, 10_000)
+    house.auction.start(other.id)
+    house.auction.bid(other.id, who.id, 0, ONE // 3, 2**200, FOREVER, sender=who)
+
+
+def close(house, who):
+    house.auction.start(who.id)
+    run_auction(house, who.id, 1_260)
+    house.auction.deleverage(who.id, 0)
+
+
+WAYS = {
+    "a fill": (lambda house, who: touch(house, [who], 2_390), 1),
+    "realised": (lambda house, who: house.engine.realise(who.id, ETH, sender=who), 1),
+    "a slice of it sold": (bid_all, 1),
+    "a leg of it sold": (bid_leg, 1),
+    "as the bidder for another": (bid_by, 2),
+    "deleveraged itself": (close, 1),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_touch__whatever_writes_the_position__counts_its_fraction_once(house, way):
+    house.insure(50_000)
+    weak = [house.actor(name, quote=200) for name in ("first", "second")]
+    for one, size in zip(weak, ("1.000001", "1.100003"), strict=True):
+        house.trade("ETH-PERP", house.actors["maker"], one, size, 2_000)
+    fall_of(house, "loser", 0.7, 2_000)
+    left = [lots_of(house, one.id) for one in weak]
+    move_price(house, 2_390)
+    place = side_word(house, 2 * ETH + 1)
+    assert house.evm.storage(*place) == 0
+    write, count = WAYS[way]
+    p = Fraction(sum((1_000_001, 1_100_003)) - 700_000, sum((1_000_001, 1_100_003)))
+    exact = sum(size * p + lots for size, lots in zip((1_000_001, 1_100_003), left, strict=True))
+    first = 1_000_001 * p + left[0]
+    owed = (exact if count == 2 else first) / p * 2**24
+    write(house, weak[0])
+    shares = house.evm.storage(*place) >> 16 & (2**88 - 1)
+    assert 0 <= owed - shares <= 2 * 2**24 * Fraction(1, 2**22)
     conserves(house)
 
 

@@ -77,3 +77,18 @@ def test_bid_leg__its_worth__counts_in_the_sum_and_is_bounded_by_it(rich):
     with reverts("Throttled"):
         bid_leg(rich, whale, most // 5)
     conserves(rich)
+
+
+def test_bid_leg__x_held_by_the_limit_of_another_market__at_the_x_that_stands(rich):
+    """ETH is used up and stays; the BTC leg is sold and told at the account's x."""
+    limited(rich, reserve=0)
+    whale = whale_in_auction(rich)
+    move_price(rich, 1_780)
+    rich.auction.start(whale.id)
+    bid_leg(rich, whale, rich.engine.flow_of(ETH).limit)
+    rich.advance(60, refresh=True)
+    quote = rich.auction.cost(whale.id)
+    assert quote.held > 50
+    assert rich.auction.leg_quote(whale.id, BTC).x == quote.x
+    assert bid_leg(rich, whale, LOT // 2, BTC).event("LegBid").x == quote.x
+    conserves(rich)
