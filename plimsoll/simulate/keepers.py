@@ -207,6 +207,7 @@ class Keepers:
     def _handle(self, now: int, account: int) -> None:
         self._reread(account)
         quote = self.views.cost(account)
+        self._note_limiter(quote)
         if quote.stopped:
             self._sync(now, account)
             return
@@ -222,6 +223,12 @@ class Keepers:
             self._sync(now, account)
         elif not self.views.auction(account).running:
             self._over(now, account)
+
+    def _note_limiter(self, quote: Any) -> None:
+        """How often the sale limiter lets less than the account go, and how long x has stood."""
+        self.tally.counts["quotes"] += 1
+        self.tally.counts["quotes limited"] += quote.room < ONE
+        self.tally.longest_held = max(self.tally.longest_held, quote.held)
 
     def _sync(self, now: int, account: int) -> None:
         if now - self._synced.get(account, 0) >= SYNC_AFTER and self._send("sync", account):

@@ -72,6 +72,7 @@ def facts(one: Outcome) -> dict[str, Any]:
         "slowest_account_s": one.slowest,
         "peak_pending_usd": one.peak_pending / USD,
         "least_fund_less_negative_equity_usd": one.worst_slack / USD,
+        "longest_held_s": tally.longest_held,
         "counts": dict(sorted(tally.counts.items())),
         "refused": dict(tally.refused.most_common()),
         "discounts_usd": round(tally.gains),

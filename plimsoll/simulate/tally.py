@@ -47,6 +47,7 @@ class Tally:
     gains: float = 0.0  # USD, discounts
     hedging: float = 0.0
     gas: float = 0.0
+    longest_held: int = 0  # s for which the sale limiter held the x of one auction
 
     def total(self, field_name: str) -> int:
         """A sum over losses, qu."""

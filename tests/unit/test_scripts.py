@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import inspect
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from plimsoll.compiler import PROJECT_ROOT
@@ -80,6 +84,31 @@ def test_usage__unknown_option__exit_2_and_nothing_on_stdout(
     assert done.returncode == 2
     assert done.stdout == ""
     assert "No such option" in done.stderr
+
+
+def commands(one: click.Command) -> Iterator[click.Command]:
+    """A command, or all of a group's."""
+    if isinstance(one, click.Group):
+        for part in one.commands.values():
+            yield from commands(part)
+    else:
+        yield one
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_options__any_script__each_is_a_parameter_of_its_function(name: str) -> None:
+    spec = importlib.util.spec_from_file_location(name, PROJECT_ROOT / "scripts" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for one in commands(module.cli):
+        assert one.callback
+        taken = inspect.signature(one.callback).parameters
+        given = {option.name for option in one.params if option.expose_value}
+        if any(part.kind is part.VAR_KEYWORD for part in taken.values()):
+            continue
+        assert given == set(taken), one.name
 
 
 @pytest.mark.parametrize(

@@ -118,3 +118,12 @@ def test_exhausted__a_loan_without_legs__only_where_it_is_insolvent(venue: Venue
     assert keepers._exhausted(over, account)
     assert not keepers._exhausted(SimpleNamespace(equity=-1, elapsed=curve.t_one), account)
     assert not keepers._exhausted(covered, account)
+
+
+def test_note_limiter__quotes_with_less_room__counted_and_the_longest_kept(venue: Venue) -> None:
+    keepers = venue.keepers()
+    for room, held in ((10**18, 0), (10**17, 40), (10**18, 30)):
+        keepers._note_limiter(SimpleNamespace(room=room, held=held))
+    assert keepers.tally.counts["quotes"] == 3
+    assert keepers.tally.counts["quotes limited"] == 1
+    assert keepers.tally.longest_held == 40
