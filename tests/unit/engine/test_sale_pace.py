@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.limiter import LOT, bid, enrich, limited, sink
-from tests.stage import ETH, ONE, lots_of, move_price
+from tests.stage import BTC, ETH, ONE, lots_of, move_price
 
 WINDOW = 600  # s
 
@@ -81,3 +81,21 @@ def test_pace__only_the_sum_binds__by_the_sum(rich):
     assert pace(rich, whale) <= ONE // 1_000
     rich.advance(WINDOW // 2, refresh=True)
     assert abs(pace(rich, whale) - ONE // 4) <= ONE // 100
+
+
+def test_pace__sum_used_but_large_enough_for_the_account__by_its_market_alone(rich):
+    """Others' sales in BTC took four tenths of the sum; what is left is more than the whale."""
+    limited(rich, reserve=0, total=1_000_000)
+    other, maker = rich.actor("other", quote=46_000), rich.actors["maker"]
+    rich.trade("BTC-PERP", other, maker, 10, 40_000)
+    whale = sink(rich, "whale", 250)
+    move_price(rich, 36_400, "BTC")
+    move_price(rich, 1_800)
+    for one in (whale, other):
+        rich.auction.start(one.id)
+    sold = rich.engine.flow_of(BTC).limit
+    bid(rich, other)
+    assert 0 < rich.engine.flow_of(BTC).used <= sold
+    assert rich.engine.flow_of(ETH).used == 0
+    assert rich.engine.standing(whale.id).room < ONE
+    assert pace(rich, whale) == ONE
