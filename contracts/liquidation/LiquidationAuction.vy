@@ -340,7 +340,7 @@ def sync(account: uint256):
     )
     runs._save(account, run)
     log ILiquidationAuction.ClockSet(
-        account=account, elapsed=run.elapsed, held=run.held, stopped=run.stopped
+        account=account, elapsed=run.elapsed, held=run.held >> 4, stopped=run.stopped
     )
 
 
@@ -372,7 +372,7 @@ def cost(account: uint256) -> ILiquidationAuction.Quote:
         cost=0,
         fee=0,
         elapsed=run.elapsed,
-        held=run.held,
+        held=run.held >> 4,
         stopped=position.stopped,
         over=standing.equity < 0 and auction_clock._over(words[0], run.elapsed),
         priority=0,
@@ -418,7 +418,7 @@ def auction(account: uint256) -> ILiquidationAuction.Auction:
         number=run.number,
         version=run.version,
         elapsed=run.elapsed,
-        held=run.held,
+        held=run.held >> 4,
         seen=seen,
         starter=run.starter,
         x=curves._x(auction_settings.stored[run.version][0], runs._offered(run))

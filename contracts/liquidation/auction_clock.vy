@@ -44,7 +44,7 @@ def _id(account: uint256, number: uint256) -> uint256:
         keccak256(
             abi_encode(
                 account,
-                number & (2**15 - 1),
+                number & (2**11 - 1),
                 staticcall auction_ports.ENGINE.account_version(account),
             )
         ),

@@ -7,7 +7,7 @@
 # An account's run, in memory.
 struct Run:
     elapsed: uint256  # seconds on the clock
-    held: uint256  # seconds of them for which the sale limiter held the sale back: x stood
+    held: uint256  # 1/16 seconds of them for which the sale limiter held the sale back: x stood
     seen: uint256  # unix time
     version: uint256  # of the curve
     number: uint256  # auctions of this account
@@ -18,12 +18,13 @@ struct Run:
 
 
 ONE: constant(uint256) = 10**18
-MAX_HELD: constant(uint256) = 2**12 - 1
+SIXTEENTHS: constant(uint256) = 16
+MAX_HELD: constant(uint256) = 2**16 - 1
 MAX_ELAPSED: constant(uint256) = 2**18 - 1  # over t_end + fade for every curve that can be set
 
 # Per account, one word:
 #   0-17 elapsed, uint18, seconds | 18-49 seen, uint32, unix seconds | 50-65 curve version, uint16
-#   66-80 number, uint15 (wraps) | 81-92 held, uint12, seconds | 93 running | 94 stopped | 95 deficit noted
+#   66-76 number, uint11 (wraps) | 77-92 held, uint16, 1/16 s | 93 running | 94 stopped | 95 deficit noted
 #   96-255 starter still to be paid, address
 words: HashMap[uint256, uint256]
 
@@ -37,10 +38,10 @@ def _load(account: uint256) -> Run:
     word: uint256 = self.words[account]
     return Run(
         elapsed=word & (2**18 - 1),
-        held=(word >> 81) & MAX_HELD,
+        held=(word >> 77) & MAX_HELD,
         seen=(word >> 18) & (2**32 - 1),
         version=(word >> 50) & (2**16 - 1),
-        number=(word >> 66) & (2**15 - 1),
+        number=(word >> 66) & (2**11 - 1),
         running=(word >> 93) & 1 != 0,
         stopped=(word >> 94) & 1 != 0,
         noted=(word >> 95) & 1 != 0,
@@ -51,15 +52,15 @@ def _load(account: uint256) -> Run:
 @internal
 def _save(account: uint256, run: Run):
     """
-    @notice Writes a run. The number wraps at 2^15; ids stay distinct through the account version.
+    @notice Writes a run. The number wraps at 2^11; ids stay distinct through the account version.
     """
-    # Proof: elapsed and held are clamped to 18 and 12 bits in _advance, version bounded by _store; time fits 32 bits to 2106.
+    # Proof: elapsed and held are clamped to 18 and 16 bits in _advance, version bounded by _store; time fits 32 bits to 2106.
     self.words[account] = (
         run.elapsed
         | ((run.seen & (2**32 - 1)) << 18)
         | (run.version << 50)
-        | ((run.number & (2**15 - 1)) << 66)
-        | (run.held << 81)
+        | ((run.number & (2**11 - 1)) << 66)
+        | (run.held << 77)
         | (convert(run.running, uint256) << 93)
         | (convert(run.stopped, uint256) << 94)
         | (convert(run.noted, uint256) << 95)
@@ -82,9 +83,9 @@ def _advance(run: Run, stopped: bool, pace: uint256, step: uint256) -> Run:
         seconds: uint256 = min(step, block.timestamp - run.seen)
         moved.elapsed = min(MAX_ELAPSED, run.elapsed + seconds)
         if pace != ONE:
-            # To the nearest second: whoever syncs each second gains nothing by it.
-            wait: uint256 = (seconds * (ONE - pace) + ONE // 2) // ONE
-            moved.held = min(min(MAX_HELD, moved.elapsed), run.held + wait)
+            # To the nearest sixteenth: whoever syncs often, or chooses when, gains next to nothing by it.
+            wait: uint256 = (seconds * (ONE - pace) * SIXTEENTHS + ONE // 2) // ONE
+            moved.held = min(min(MAX_HELD, moved.elapsed * SIXTEENTHS), run.held + wait)
     moved.seen = block.timestamp
     moved.stopped = stopped
     return moved
@@ -94,9 +95,10 @@ def _advance(run: Run, stopped: bool, pace: uint256, step: uint256) -> Run:
 @pure
 def _offered(run: Run) -> uint256:
     """
-    @notice Seconds of the clock that x has moved for.
+    @notice Seconds of the clock that x has moved for, rounded up.
     """
-    return unsafe_sub(run.elapsed, run.held)  # held <= elapsed, see `_advance` and `_restarted`
+    # Proof: held <= 16 elapsed, see `_advance` and `_restarted`.
+    return unsafe_sub(run.elapsed, run.held >> 4)
 
 
 @internal

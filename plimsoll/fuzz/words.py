@@ -303,7 +303,7 @@ def _curve(number: int, curve: Curve) -> Iterator[Entry]:
 def _run(account: int, run: Run) -> Iterator[Entry]:
     word = run.elapsed | run.seen << 18 | run.version << 50 | run.number << 66
     word |= (
-        run.held << 81 | run.running << 93 | run.stopped << 94 | run.noted << 95 | run.starter << 96
+        run.held << 77 | run.running << 93 | run.stopped << 94 | run.noted << 95 | run.starter << 96
     )
     yield ("runs", "words", account), word
 

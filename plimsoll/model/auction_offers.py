@@ -118,7 +118,9 @@ class AuctionOffers(AuctionSale):
         standing, curve = self.standing(account), self.curve_of(run)
         run = self._advance(run, standing.stopped, standing.pace)
         held = sum(1 << market for market in self.house.account(account).markets)
-        offer = intents.fill(intent, standing, held, curve, run.elapsed, now, run.held)
+        offer = intents.fill(
+            intent, standing, held, curve, run.elapsed, now, run.elapsed - run.offered
+        )
         assert intent is not None
         run, net, sold = self._sell(account, taker, caller, run, standing, offer, 0, True)
         self.runs[account] = run

@@ -234,7 +234,7 @@ class Liquidations(AuctionOffers):
             cost=0,
             fee=0,
             elapsed=run.elapsed,
-            held=run.held,
+            held=run.elapsed - run.offered,
             stopped=stopped,
             over=insolvent and run.elapsed > curve.t_end,
             priority=max(0, curve.priority - run.elapsed),
@@ -265,4 +265,14 @@ class Liquidations(AuctionOffers):
         if run.version:
             x = auction.x_at(self.curve_of(run), run.offered)
         on = run.running and self.house.account(account).frozen
-        return on, stopped, run.number, run.version, run.elapsed, run.held, seen, run.starter, x
+        return (
+            on,
+            stopped,
+            run.number,
+            run.version,
+            run.elapsed,
+            run.elapsed - run.offered,
+            seen,
+            run.starter,
+            x,
+        )

@@ -21,7 +21,8 @@ from plimsoll.model.rounding import ModelError, require
 from plimsoll.model.vault import Refused as FundRefused
 
 AUCTIONS_STOPPED = 3
-MAX_HELD = 2**12 - 1
+MAX_HELD = 2**16 - 1
+SIXTEENTHS = 16
 FOREVER = 2**256 - 1
 NOBODY = 0
 
@@ -33,7 +34,7 @@ S = TypeVar("S", bound="LiquidationState")
 class Run(NamedTuple):
     """An account's auction; `starter` is the address still to be paid, 0 for none.
 
-    x moves with `elapsed` less `held`, the seconds for which the sale limiter held it.
+    x moves with `elapsed` less `held`, the time (1/16 s) for which the sale limiter held it.
     """
 
     elapsed: int = 0
@@ -49,7 +50,7 @@ class Run(NamedTuple):
     @property
     def offered(self) -> int:
         """Seconds of the clock that x has moved for."""
-        return self.elapsed - self.held
+        return self.elapsed - self.held // SIXTEENTHS
 
     def restarted(self) -> Run:
         """With its clock at 0."""
@@ -58,13 +59,14 @@ class Run(NamedTuple):
     def advance(self, now: int, stopped: bool, pace: int, step: int) -> Run:
         """With its clock at `now`; an interval adds at most `step` seconds, a stopped one none.
 
-        x moves for `pace` (1e18) of them, to the nearest second.
+        x moves for `pace` (1e18) of them, to the nearest sixteenth of a second.
         """
         elapsed, held = self.elapsed, self.held
         if not (self.stopped or stopped):
             seconds = min(step, now - self.seen)
             elapsed = min(MAX_ELAPSED, elapsed + seconds)
-            held = min(MAX_HELD, elapsed, held + (seconds * (ONE - pace) + ONE // 2) // ONE)
+            wait = (seconds * (ONE - pace) * SIXTEENTHS + ONE // 2) // ONE
+            held = min(MAX_HELD, elapsed * SIXTEENTHS, held + wait)
         return self._replace(elapsed=elapsed, held=held, seen=now, stopped=stopped)
 
 

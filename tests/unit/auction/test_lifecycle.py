@@ -220,7 +220,8 @@ def test_clock__random_stops__equals_the_model(world: World) -> None:
         clock = clock.advance(world.evm.timestamp, standing.stopped, standing.pace, CURVE.max_step)
         world.auction.sync(world.account)
         found = world.auction.auction(world.account)
-        assert (found.elapsed, found.held, found.seen) == clock[:3]
+        assert (found.elapsed, found.elapsed - found.held) == (clock.elapsed, clock.offered)
+        assert found.seen == clock.seen
         assert found.stopped == clock.stopped
 
 
@@ -242,9 +243,9 @@ def held_back(pace: float, room: int = 0) -> model.Standing:
     return replace(SOLVENT, room=room, pace=int(pace * ONE))
 
 
-@pytest.mark.parametrize(("pace", "held"), [(1, 0), (0.75, 25), (0.5, 50), (0.004, 100), (0, 100)])
+@pytest.mark.parametrize(("pace", "held"), [(1, 0), (0.75, 25), (0.5, 50), (0.004, 99), (0, 100)])
 def test_clock__limits_in_use__x_moves_for_the_rest(world: World, pace: float, held: int) -> None:
-    """To the nearest second."""
+    """To the nearest sixteenth; told in whole seconds."""
     world.begin(after=200)
     before = world.auction.cost(world.account).x
     world.stand(held_back(pace))
@@ -324,14 +325,14 @@ def test_cost__x_held__the_offer_stands(world: World, room: int) -> None:
     assert (paid.fraction, paid.x) == (after.fraction, after.x)
 
 
-def test_sync__each_second__holds_to_the_nearest(world: World) -> None:
-    """Nobody moves or stops x by syncing often, but by the half second."""
+def test_sync__each_second__holds_what_one_sync_would(world: World) -> None:
+    """Nobody moves or stops x by syncing often, but by half a sixteenth at a time."""
     world.begin()
     world.stand(held_back(0.25))
     for _ in range(40):
         world.evm.advance(1)
         world.auction.sync(world.account)
-    assert world.auction.auction(world.account).held == 40
+    assert world.auction.auction(world.account).held == 30
     world.stand(held_back(0.75))
     for _ in range(40):
         world.evm.advance(1)
