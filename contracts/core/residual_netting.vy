@@ -42,7 +42,8 @@ def net_residual(market: uint256) -> uint256:
     # The lots cancel at any one price; parts of a lot that their shares are beyond them stay, at the mark.
     basis: int256 = health._basis(market)
     earned: int256 = residuals._part(longs, lots, basis) + residuals._part(shorts, lots, basis)
-    ledger._book(market, n * (longs.x - shorts.x) - earned)
+    # U = G + (X_short - X_long) oi falls by what is earned, and open interest by n.
+    ledger._book(market, n * (shorts.x - longs.x) - earned)
     ledger.hot[market] = ledger._with_oi(hot, ledger._oi(hot) - n)
     cash._fund_bears(earned)
     cash_interest._reprice()

@@ -227,7 +227,7 @@ class Expected:
         word = self.config_words[market] | status << 168 | book.fees << 177
         yield ("engine_state", "config", market), word
         for key, side in ((2 * market, book.sides[1]), (2 * market + 1, book.sides[-1])):
-            if side.charged or side.epoch or side.window_start:
+            if side.charged or side.epoch or side.window_start or side.counted.shares:
                 yield from side_entries(key, side)
 
     def _auction(self, model: Liquidations) -> Words:

@@ -61,9 +61,10 @@ def net_residual(house: Accounts, market: int) -> int:
     require(lots != 0, "NothingToDo")
     basis, _ = house.peek(market)
     earned = part(longs, lots, basis) + part(shorts, lots, basis)
-    book.book(lots * (longs.x - shorts.x) - earned)
+    book.book(lots * (shorts.x - longs.x) - earned)
     longs.oi -= lots
     shorts.oi -= lots
+    book.check_oi()
     house.cash.fund_bears(earned)
     house.cash.reprice()
     return lots

@@ -303,6 +303,20 @@ def test_net_residual__both_sides__closed_without_a_price(house, both_sides):
     conserves(house)
 
 
+def test_net_residual__a_side_was_charged__the_books_add_up_to_the_unit(house):
+    """Lots of charged sides that close against each other earn the difference of the charges."""
+    house.insure(100)
+    holders(house)
+    fall_of(house, "loser", 6.5, 2_000)
+    market = house.engine.market(ETH)
+    assert market.charge_short != market.charge_long
+    give_residual(house, "0.00002")
+    there = counted(house)
+    closed = house.engine.net_residual.transact(ETH, sender=house.actors["stranger"]).value
+    assert closed == min(there.longs, there.shorts) > 0
+    conserves(house)
+
+
 def test_net_residual__one_side_only__nothing_to_do(house, shrunk):
     with reverts("NothingToDo"):
         house.engine.net_residual(ETH)
