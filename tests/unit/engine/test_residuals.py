@@ -563,3 +563,27 @@ def test_touch__as_much_counted_as_fits__the_rest_is_the_fund_s_by_difference(ho
     touch(house, people[:1], price)
     assert house.evm.storage(*place) == full
     conserves(house)
+
+
+def test_count__nothing_left_by_an_era_that_ended__no_fraction_of_the_one_that_runs(house):
+    """A hundred ether that an ended era divided below a lot: what was over is not counted now."""
+    trader = house.actors["liquidator"]
+    house.deposit(trader, 1_000_000)
+    house.trade("ETH-PERP", house.actors["maker"], trader, 100, 2_000)
+    layout = artifact("MarginEngine").storage_layout["storage_layout"]["ledger"]
+    shorts, address = 1, house.engine.address  # the side's key
+
+    def put(name, key, word):
+        slot = slot_of(layout[name]["slot"], layout[name]["type"], key)
+        house.evm.set_storage(address, slot, word)
+
+    put("side", shorts, 1)  # era 1, which began with epoch 1
+    put("era_end", shorts << 32, 2**54 | 1 << 96)
+    put("record", shorts << 24 | 1, 2**95 << 6 | 1)
+    slot = slot_of(layout["hot"]["slot"], layout["hot"]["type"], ETH)
+    house.evm.set_storage(address, slot, house.evm.storage(address, slot) + 1)
+    assert lots_of(house, trader.id) == 0
+    house.trade("ETH-PERP", house.actors["maker"], trader, 10, 2_000)
+    residuals = artifact("MarginEngine").storage_layout["storage_layout"]["residuals"]["words"]
+    slot = slot_of(residuals["slot"], residuals["type"], shorts)
+    assert house.evm.storage(address, slot) == 0
