@@ -18,7 +18,8 @@ from plimsoll.deployment.house import House
 from plimsoll.simulate.book import MARKETS, USD, Book
 from plimsoll.simulate.crowd import Crowd
 from plimsoll.simulate.desks import Desk
-from plimsoll.simulate.keepers import INTENT_PREMIUMS, Keepers
+from plimsoll.simulate.keeper_intents import INTENT_PREMIUMS
+from plimsoll.simulate.keepers import Keepers
 from plimsoll.simulate.market_impact import Impact
 from plimsoll.simulate.population import Kind, make_population
 from plimsoll.simulate.reads import Views

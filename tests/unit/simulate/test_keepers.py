@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from plimsoll.simulate.keepers import MIN_PROFIT
+from plimsoll.simulate.keeper_watch import MIN_PROFIT
 from plimsoll.simulate.tally import Breach
 from tests.unit.simulate.conftest import Venue
 
