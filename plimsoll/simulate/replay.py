@@ -198,10 +198,15 @@ class _Play:
         multiple = float(self.house.config.markets[ETH].risk.initial_multiple)
         return 1 / (need + multiple * crowd)
 
-    def _first_wave(self) -> None:
+    def _first_wave(self) -> int:
+        """Who is there from the start, once every feed is OK; returns when that was."""
         start = self.window.start
         self._tell(start)
         self.book.look()
+        while any(self.book.states) and start < self.window.end:
+            start += STEP
+            self._tell(start)
+            self.book.look()
         self._arrivals(start)
         self.book.everyone()
         self.book.look()
@@ -210,20 +215,20 @@ class _Play:
         self.fund_before = int(self.views.fund_balance())
         for desk, premium in zip(self.pledged, INTENT_PREMIUMS, strict=False):
             self.keepers.commit(start, desk, premium)
+        return start
 
     # -- the window
 
     def run(self) -> Outcome:
         breach = ""
         try:
-            self._first_wave()
-            self._replay()
+            self._replay(self._first_wave())
         except Breach as broken:
             breach = str(broken)
         return self._outcome(breach)
 
-    def _replay(self) -> None:
-        now, told = self.window.start, clock.monotonic()
+    def _replay(self, start: int) -> None:
+        now, told = start, clock.monotonic()
         while now < self.window.end or (self.keepers.live and now < self.window.end + SETTLING):
             now += STEP
             self._block(now)

@@ -74,6 +74,14 @@ def test_stress__synthetic__same_seed_same_money() -> None:
     assert " | ".join(row(first)[:2]) in markdown([first], [])
 
 
+def test_stress__feeds_apart_in_the_first_block__the_crowd_comes_when_they_are_not() -> None:
+    """The shipped crash begins with a source a minute behind a steep move: nobody may open yet."""
+    whole = load_window("synthetic", None)
+    one = play(replace(whole, end=whole.start + 300), Setup(accounts=20))
+    assert one.breach == ""
+    assert one.interest_first > 0
+
+
 def test_failures__a_loss_beyond_the_fund__is_one_unless_keepers_missed_the_horizon() -> None:
     window = load_window("synthetic", None).cut(600, 300)
     one = play(window, Setup(accounts=20))
